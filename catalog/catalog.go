@@ -38,7 +38,13 @@ type Module struct {
 	Routes   []string    // path prefixes of the clinical app that it gates
 	Critical bool        // patients may come to harm where it is taken away
 	Pos      Position
+
+	needs []int // Requires, as indices of the catalogue that the module is in
 }
+
+// Needs returns the indices of the modules that a facility must hold too. The
+// caller must not change it.
+func (m *Module) Needs() []int { return m.needs }
 
 // Unlimited is the value of a limit that does not bind.
 const Unlimited int64 = -1
@@ -117,8 +123,8 @@ type Data struct {
 }
 
 // New makes a catalogue. It returns a MapperError for each pair of modules that
-// share an EHR key, and an error for a module that an edition names and nobody
-// declares.
+// share an EHR key, and an error for a module that another one or an edition
+// names and nobody declares.
 func New(data Data) (*Catalog, error) {
 	c := &Catalog{
 		modules:     slices.Clone(data.Modules),
@@ -138,6 +144,18 @@ func New(data Data) (*Catalog, error) {
 			continue
 		}
 		c.byEHR[m.EHR], c.byKey[m.Key] = i, i
+	}
+	for i := range c.modules {
+		m := &c.modules[i]
+		m.needs = nil
+		for _, key := range m.Requires {
+			index, known := c.byKey[key]
+			if !known {
+				errs = append(errs, fmt.Errorf("module %q: unknown module %q", m.Key, key))
+				continue
+			}
+			m.needs = append(m.needs, index)
+		}
 	}
 	for _, e := range data.Editions {
 		e.set = c.NewSet()

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"iter"
 	"slices"
 	"time"
 )
@@ -139,30 +140,98 @@ func (t *Tenant) Facility(id FacilityID) *Facility {
 	return &t.Facilities[i]
 }
 
-// Boundaries returns the instants at which what the tenant's facilities hold may
-// change by declaration: every from and until, and the days of tombstones;
-// sorted, each once.
-func (t *Tenant) Boundaries() []time.Time {
+// Boundaries returns the instants at which what facility f of the tenant holds
+// may change by declaration: each from and until of the two, and the days of
+// their tombstones; sorted, each once.
+func (t *Tenant) Boundaries(f *Facility) []time.Time {
 	var times []time.Time
-	add := func(adjustments []Adjustment) {
-		for _, a := range adjustments {
-			times = append(times, a.From, a.Until)
+	for _, list := range [][]Adjustment{t.Grants, t.Revocations, f.Grants, f.Revocations} {
+		for i := range list {
+			times = append(times, list[i].From, list[i].Until)
 		}
 	}
-	closed := func(c *Tombstone) {
+	for _, c := range []*Tombstone{t.Closed, f.Closed} {
 		if c != nil {
 			times = append(times, c.On)
 		}
 	}
-	add(t.Grants)
-	add(t.Revocations)
-	closed(t.Closed)
-	for i := range t.Facilities {
-		add(t.Facilities[i].Grants)
-		add(t.Facilities[i].Revocations)
-		closed(t.Facilities[i].Closed)
-	}
+	return sortedTimes(times)
+}
+
+// sortedTimes sorts times, and drops zero ones and those that stand twice.
+func sortedTimes(times []time.Time) []time.Time {
 	times = slices.DeleteFunc(times, time.Time.IsZero)
 	slices.SortFunc(times, time.Time.Compare)
 	return slices.CompactFunc(times, time.Time.Equal)
+}
+
+// AllBoundaries returns the boundaries of all facilities together.
+func (t *Tenant) AllBoundaries() []time.Time {
+	var times []time.Time
+	for i := range t.Facilities {
+		times = append(times, t.Boundaries(&t.Facilities[i])...)
+	}
+	return sortedTimes(times)
+}
+
+// Spans returns the stretches of time between sorted boundaries: one more than
+// there are boundaries, the first without a beginning and the last without an
+// end. Within each, what is declared is the same.
+func Spans(boundaries []time.Time) []Span {
+	spans := make([]Span, 0, len(boundaries)+1)
+	var from time.Time
+	for _, boundary := range boundaries {
+		spans = append(spans, Span{From: from, Until: boundary})
+		from = boundary
+	}
+	return append(spans, Span{From: from})
+}
+
+// Instant returns an instant in the span.
+func (s Span) Instant() time.Time {
+	if s.From.IsZero() && !s.Until.IsZero() {
+		return s.Until.Add(-1)
+	}
+	return s.From
+}
+
+// String names the span for people: "from 2026-12-01 until 2027-03-01".
+func (s Span) String() string {
+	switch {
+	case s.From.IsZero() && s.Until.IsZero():
+		return "at all times"
+	case s.From.IsZero():
+		return "until " + FormatTime(s.Until)
+	case s.Until.IsZero():
+		return "from " + FormatTime(s.From)
+	}
+	return "from " + FormatTime(s.From) + " until " + FormatTime(s.Until)
+}
+
+// FormatTime writes an instant as declarations do: the day alone where it is the
+// beginning of one in UTC, else RFC 3339.
+func FormatTime(t time.Time) string {
+	t = t.UTC()
+	if t.Truncate(24 * time.Hour).Equal(t) {
+		return t.Format(time.DateOnly)
+	}
+	return t.Format(time.RFC3339Nano)
+}
+
+// Adjustments yields every grant and revocation, of the tenant and of its
+// facilities.
+func (t *Tenant) Adjustments() iter.Seq[*Adjustment] {
+	return func(yield func(*Adjustment) bool) {
+		lists := [][]Adjustment{t.Grants, t.Revocations}
+		for i := range t.Facilities {
+			lists = append(lists, t.Facilities[i].Grants, t.Facilities[i].Revocations)
+		}
+		for _, list := range lists {
+			for i := range list {
+				if !yield(&list[i]) {
+					return
+				}
+			}
+		}
+	}
 }

@@ -1,112 +1,145 @@
-// Package schema turns CUE files into declarations.
 package schema
 
 import (
-	"fmt"
+	"context"
+	"errors"
 	"io/fs"
 	"slices"
-
-	"cuelang.org/go/cue"
-	"cuelang.org/go/cue/cuecontext"
-	"cuelang.org/go/cue/load"
+	"sync"
 
 	"github.com/veonahealth/charter/catalog"
 )
 
-// LoadCatalog reads the CUE files of the package catalog at the top of files.
-func LoadCatalog(files fs.FS) (*catalog.Catalog, error) {
-	overlay := map[string]load.Source{}
-	names, err := fs.Glob(files, "*.cue")
-	if err != nil {
-		return nil, err
+// catalogue binds the files of the package catalog.
+func (b *binder) catalogue(n *node, digest string) *catalog.Catalog {
+	data := catalog.Data{Digest: digest, Roles: map[string][]string{}}
+	for _, f := range n.fields("modules") {
+		data.Modules = append(data.Modules, b.module(f))
 	}
-	var args []string
-	for _, name := range names {
-		b, err := fs.ReadFile(files, name)
-		if err != nil {
-			return nil, err
-		}
-		overlay["/catalog/"+name] = load.FromBytes(b)
-		args = append(args, "/catalog/"+name)
+	known := map[string]bool{}
+	var names []string
+	for _, m := range data.Modules {
+		known[m.Key.String()] = true
+		names = append(names, m.Key.String())
 	}
-	insts := load.Instances(args, &load.Config{Dir: "/catalog", Overlay: overlay, Env: []string{"CUE_REGISTRY=none"}})
-	v := cuecontext.New().BuildInstance(insts[0])
-	var raw struct {
-		Modules map[string]struct {
-			Name     string   `json:"name"`
-			EHR      string   `json:"ehr_key"`
-			Requires []string `json:"requires"`
-			Routes   []string `json:"routes"`
-			Critical bool     `json:"critical"`
-		} `json:"modules"`
-		Editions map[string]struct {
-			Name    string           `json:"name"`
-			Modules []string         `json:"modules"`
-			Limits  map[string]int64 `json:"limits"`
-		} `json:"editions"`
-		Instruments map[string]struct {
-			Name     string `json:"name"`
-			Protocol string `json:"protocol"`
-		} `json:"instruments"`
-		Capabilities []string            `json:"capabilities"`
-		Roles        map[string][]string `json:"roles"`
-		StaffRoles   []string            `json:"staff_roles"`
+	slices.Sort(names)
+	for _, f := range n.fields("modules") {
+		b.unknownModules(f.Value.items("requires"), known, names)
 	}
-	if err := v.Validate(cue.Concrete(true)); err != nil {
-		return nil, err
+	for _, f := range n.fields("editions") {
+		b.unknownModules(f.Value.items("modules"), known, names)
+		data.Editions = append(data.Editions, edition(f))
 	}
-	if err := v.Decode(&raw); err != nil {
-		return nil, err
+	for _, f := range n.fields("instruments") {
+		data.Instruments = append(data.Instruments, catalog.Instrument{
+			Key: id(catalog.ParseInstrumentKey, f.Name), Name: f.Value.text("name"),
+			Protocol: f.Value.text("protocol"), Pos: f.Pos,
+		})
 	}
-	data := catalog.Data{Capabilities: raw.Capabilities, Roles: raw.Roles, StaffRoles: raw.StaffRoles}
-	keys := func(texts []string) (out []catalog.ModuleKey) {
-		for _, t := range texts {
-			k, err := catalog.ParseModuleKey(t)
-			if err != nil {
-				panic(err)
-			}
-			out = append(out, k)
-		}
-		slices.SortFunc(out, catalog.ModuleKey.Compare)
-		return out
+	n = withDefaultRoles(n)
+	data.Capabilities = texts(n.items("capabilities"))
+	for _, f := range n.fields("roles") {
+		data.Roles[f.Name] = texts(f.Value.Items)
 	}
-	for text, m := range raw.Modules {
-		key, err := catalog.ParseModuleKey(text)
-		if err != nil {
-			return nil, err
-		}
-		if m.EHR == "" {
-			m.EHR = text
-		}
-		ehr, err := catalog.ParseEHRModule(m.EHR)
-		if err != nil {
-			return nil, err
-		}
-		data.Modules = append(data.Modules, catalog.Module{Key: key, EHR: ehr, Name: m.Name, Requires: keys(m.Requires), Routes: m.Routes, Critical: m.Critical})
-	}
-	for text, e := range raw.Editions {
-		key, err := catalog.ParseEditionKey(text)
-		if err != nil {
-			return nil, err
-		}
-		limit := func(name string) int64 {
-			if v, ok := e.Limits[name]; ok {
-				return v
-			}
-			return catalog.Unlimited
-		}
-		data.Editions = append(data.Editions, catalog.Edition{Key: key, Name: e.Name, Modules: keys(e.Modules), Limits: catalog.Limits{Facilities: limit("facilities"), Users: limit("users"), Beds: limit("beds"), StorageGB: limit("storage_gb")}})
-	}
-	for text, in := range raw.Instruments {
-		key, err := catalog.ParseInstrumentKey(text)
-		if err != nil {
-			return nil, err
-		}
-		data.Instruments = append(data.Instruments, catalog.Instrument{Key: key, Name: in.Name, Protocol: in.Protocol})
+	data.StaffRoles = texts(n.items("staff_roles"))
+	if len(b.problems) > 0 {
+		return nil
 	}
 	c, err := catalog.New(data)
+	b.mapper(err)
+	return c
+}
+
+// withDefaultRoles gives a catalogue that says nothing of roles the product's
+// own: what a platform sells is its own affair, who may do what rarely is.
+func withDefaultRoles(n *node) *node {
+	whole := &node{Kind: kindStruct, Fields: slices.Clone(n.Fields)}
+	for _, f := range defaultRoles().Fields {
+		if whole.get(f.Name) == nil {
+			whole.add(f)
+		}
+	}
+	return whole
+}
+
+// defaultRoles are the roles and capabilities of the default catalogue.
+var defaultRoles = sync.OnceValue(func() *node {
+	s, _, err := readSource(catalog.DefaultFiles(), "roles.cue")
+	if err == nil && len(s.parse("catalog")) == 0 {
+		n, _, err := readPlain([]*source{s})
+		if err == nil {
+			return n
+		}
+	}
+	panic("the default roles are not plain data") // they are part of the binary
+})
+
+func (b *binder) unknownModules(items []*node, known map[string]bool, names []string) {
+	for _, item := range items {
+		if !known[item.Text] {
+			b.report(Unknown, item.Pos, didYouMean(item.Text, names), "unknown module %q", item.Text)
+		}
+	}
+}
+
+func (b *binder) module(f field) catalog.Module {
+	m := catalog.Module{
+		Key: id(catalog.ParseModuleKey, f.Name), EHR: id(catalog.ParseEHRModule, f.Name),
+		Name: f.Value.text("name"), Requires: moduleKeys(f.Value.items("requires")),
+		Routes: texts(f.Value.items("routes")), Critical: f.Value.text("critical") == "true", Pos: f.Pos,
+	}
+	if key := f.Value.value("ehr_key"); key != nil {
+		m.EHR = id(catalog.ParseEHRModule, key.Text)
+		m.Pos = key.Pos
+	}
+	return m
+}
+
+func edition(f field) catalog.Edition {
+	limits := f.Value.value("limits")
+	return catalog.Edition{
+		Key: id(catalog.ParseEditionKey, f.Name), Name: f.Value.text("name"),
+		Modules: moduleKeys(f.Value.items("modules")), Pos: f.Pos,
+		Limits: catalog.Limits{
+			Facilities: limit(limits, "facilities"), Users: limit(limits, "users"),
+			Beds: limit(limits, "beds"), StorageGB: limit(limits, "storage_gb"),
+		},
+	}
+}
+
+func texts(items []*node) []string {
+	list := make([]string, len(items))
+	for i, item := range items {
+		list[i] = item.Text
+	}
+	return list
+}
+
+// mapper reports each pair of modules that share an EHR key.
+func (b *binder) mapper(err error) {
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		return
+	}
+	for _, e := range joined.Unwrap() {
+		var clash *catalog.MapperError
+		if errors.As(e, &clash) {
+			b.report(Mapper, clash.Second.Pos, "give each module an ehr_key of its own", "%s", clash)
+			b.relate(clash.First.Pos, "the first of them")
+		}
+	}
+}
+
+// LoadCatalog reads a catalogue on its own: the CUE files of the package catalog
+// at the top of files. It returns Problems where they are wrong.
+func LoadCatalog(files fs.FS) (*catalog.Catalog, error) {
+	l := newLoader(files, Options{})
+	c, err := l.catalogue(context.Background(), ".")
 	if err != nil {
-		return nil, fmt.Errorf("catalogue: %w", err)
+		return nil, err
+	}
+	if len(l.problems) > 0 {
+		return nil, l.explained()
 	}
 	return c, nil
 }

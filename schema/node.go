@@ -1,0 +1,124 @@
+package schema
+
+import "github.com/veonahealth/charter/catalog"
+
+// kind is what a value is, as far as declarations go.
+type kind uint8
+
+const (
+	kindNull kind = iota
+	kindBool
+	kindInt
+	kindString
+	kindList
+	kindStruct
+	kindOther // a float, bytes: no declaration has one
+)
+
+func (k kind) String() string {
+	switch k {
+	case kindNull:
+		return "null"
+	case kindBool:
+		return "true or false"
+	case kindInt:
+		return "a whole number"
+	case kindString:
+		return "a string"
+	case kindList:
+		return "a list"
+	case kindStruct:
+		return "a struct"
+	}
+	return "a value of another kind"
+}
+
+// node is a concrete value with the places where it was written: all that is
+// left of CUE once a file has been evaluated. Both ways to evaluate give one,
+// so that everything after is written once.
+type node struct {
+	Kind   kind             `json:"k"`
+	Text   string           `json:"t,omitempty"` // a string's value, an int's decimal digits, a bool's word
+	Fields []field          `json:"f,omitempty"` // of a struct, in the order written
+	Items  []*node          `json:"i,omitempty"` // of a list
+	Pos    catalog.Position `json:"p"`           // where the value stands
+
+	index map[string]int // of Fields by name, once there are many of them
+}
+
+// manyFields is from how many fields on a struct keeps an index: below it a walk
+// is faster, above it a hostile file would make the walks quadratic.
+const manyFields = 16
+
+// field is one name of a struct and its value.
+type field struct {
+	Name  string           `json:"n"`
+	Value *node            `json:"v"`
+	Pos   catalog.Position `json:"p"` // where the name stands
+}
+
+// get returns the field of a name, or nil. A nil node has no fields.
+func (n *node) get(name string) *field {
+	if n == nil {
+		return nil
+	}
+	if n.index != nil {
+		if i, ok := n.index[name]; ok {
+			return &n.Fields[i]
+		}
+		return nil
+	}
+	for i := range n.Fields {
+		if n.Fields[i].Name == name {
+			return &n.Fields[i]
+		}
+	}
+	return nil
+}
+
+// add appends a field of a name that the struct does not have yet.
+func (n *node) add(f field) {
+	n.Fields = append(n.Fields, f)
+	if len(n.Fields) < manyFields {
+		return
+	}
+	if n.index == nil {
+		n.index = make(map[string]int, 2*manyFields)
+		for i := range n.Fields {
+			n.index[n.Fields[i].Name] = i
+		}
+	}
+	n.index[f.Name] = len(n.Fields) - 1
+}
+
+// value returns the value of the field of a name, or nil.
+func (n *node) value(name string) *node {
+	if f := n.get(name); f != nil {
+		return f.Value
+	}
+	return nil
+}
+
+// text returns the text of the field of a name, or "".
+func (n *node) text(name string) string {
+	if v := n.value(name); v != nil {
+		return v.Text
+	}
+	return ""
+}
+
+// fields returns the fields of the struct under a name, or none.
+func (n *node) fields(name string) []field {
+	if v := n.value(name); v != nil {
+		return v.Fields
+	}
+	return nil
+}
+
+// items returns the elements of the list under a name, or none.
+func (n *node) items(name string) []*node {
+	if v := n.value(name); v != nil {
+		return v.Items
+	}
+	return nil
+}

@@ -1,0 +1,356 @@
+package schema
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"runtime/debug"
+	"runtime/metrics"
+	"strings"
+	"time"
+)
+
+// Budgets of one evaluation by CUE, which nothing can interrupt from within.
+const (
+	maxEvaluation = 10 * time.Second
+	maxMemory     = 512 << 20 // bytes of Go memory in use
+	maxStack      = 128 << 20 // bytes; a deeper recursion ends the process
+	maxFrame      = 64 << 20  // bytes of one message between the two processes
+	watchEvery    = 5 * time.Millisecond
+)
+
+// evaluator gives the value of a unit that is more than plain data.
+type evaluator interface {
+	evaluate(ctx context.Context, u *unit, module string) (*node, Problems, error)
+}
+
+// inPlace evaluates in this process, with no budget.
+type inPlace struct{ engines chan *engine }
+
+func newInPlace(parallelism int) *inPlace {
+	p := &inPlace{engines: make(chan *engine, parallelism)}
+	for range parallelism {
+		p.engines <- &engine{}
+	}
+	return p
+}
+
+func (p *inPlace) evaluate(_ context.Context, u *unit, module string) (*node, Problems, error) {
+	e := <-p.engines
+	defer func() { p.engines <- e }()
+	return e.evaluate(u, module)
+}
+
+// Sandbox evaluates units in processes of their own, each of which runs Serve.
+// A process that takes longer than ten seconds over one unit, or more memory
+// than 512 MiB, is ended, and the unit is refused by name (CH0115): CUE can
+// express what never ends, and cannot be interrupted.
+//
+// A Sandbox may be used by many goroutines; each call has a process to itself.
+type Sandbox struct {
+	argv []string
+	idle chan *child
+}
+
+// NewSandbox returns a sandbox of at most size processes, each started by argv
+// when it is first needed.
+func NewSandbox(size int, argv ...string) *Sandbox {
+	s := &Sandbox{argv: argv, idle: make(chan *child, size)}
+	for range size {
+		s.idle <- nil
+	}
+	return s
+}
+
+// Close ends the processes. It must not be called while a load is under way.
+func (s *Sandbox) Close() {
+	for range cap(s.idle) {
+		if c := <-s.idle; c != nil {
+			c.end()
+		}
+	}
+}
+
+// request is a unit on its way to the process that evaluates it.
+type request struct {
+	Module      string
+	Kind        unitKind
+	Dir         string
+	Files       []wireFile
+	Shared      []wireFile
+	Constrained bool
+	Packages    map[string][]wireFile
+}
+
+type wireFile struct {
+	Path string
+	Data []byte
+}
+
+// response is its value, or what is wrong with it.
+type response struct {
+	Node     *node
+	Problems Problems
+	Over     string // what it took too much of, or ""
+	Error    string // a fault of ours
+}
+
+func (s *Sandbox) evaluate(ctx context.Context, u *unit, module string) (*node, Problems, error) {
+	c := <-s.idle
+	defer func() { s.idle <- c }()
+	if c == nil {
+		started, err := start(s.argv)
+		if err != nil {
+			return nil, nil, fmt.Errorf("start the evaluating process: %w", err)
+		}
+		c = started
+	}
+	answer, err := c.ask(ctx, newRequest(u, module))
+	over := ""
+	switch {
+	case err != nil:
+		c.end()
+		over = c.lastWords(err)
+		c = nil
+	case answer.Over != "":
+		c.end()
+		over = answer.Over
+		c = nil
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil, nil, ctx.Err()
+	case over != "":
+		return nil, Problems{u.budgetProblem("%s", over)}, nil
+	case answer.Error != "":
+		return nil, nil, errors.New(answer.Error)
+	}
+	return answer.Node, answer.Problems, nil
+}
+
+func newRequest(u *unit, module string) *request {
+	wire := func(sources []*source) []wireFile {
+		files := make([]wireFile, len(sources))
+		for i, s := range sources {
+			files[i] = wireFile{s.path, s.data}
+		}
+		return files
+	}
+	r := &request{Module: module, Kind: u.kind, Dir: u.dir, Files: wire(u.files), Shared: wire(u.shared), Constrained: u.constrained}
+	if len(u.packages) > 0 {
+		r.Packages = map[string][]wireFile{}
+		for path, files := range u.packages {
+			r.Packages[path] = wire(files)
+		}
+	}
+	return r
+}
+
+func (r *request) unit() *unit {
+	sources := func(files []wireFile) []*source {
+		list := make([]*source, len(files))
+		for i, f := range files {
+			list[i] = &source{path: f.Path, data: f.Data}
+		}
+		return list
+	}
+	u := &unit{
+		kind: r.Kind, dir: r.Dir, files: sources(r.Files), shared: sources(r.Shared),
+		constrained: r.Constrained, packages: map[string][]*source{},
+	}
+	for path, files := range r.Packages {
+		u.packages[path] = sources(files)
+	}
+	return u
+}
+
+// child is one evaluating process.
+type child struct {
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    io.Reader
+	stderr bytes.Buffer
+}
+
+func start(argv []string) (*child, error) {
+	c := &child{cmd: exec.Command(argv[0], argv[1:]...)}
+	c.cmd.Env = []string{} // what the environment says must not change what a commit means
+	c.cmd.Stderr = &headWriter{&c.stderr}
+	var err error
+	if c.in, err = c.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if c.out, err = c.cmd.StdoutPipe(); err != nil {
+		return nil, err
+	}
+	return c, c.cmd.Start()
+}
+
+// headWriter keeps the first 4 KiB of what a dying process says.
+type headWriter struct{ buf *bytes.Buffer }
+
+func (w *headWriter) Write(p []byte) (int, error) {
+	const most = 4 << 10
+	w.buf.Write(p[:min(len(p), max(0, most-w.buf.Len()))])
+	return len(p), nil
+}
+
+// errTooSlow says that the process was ended because its time was over.
+var errTooSlow = errors.New("evaluating it takes longer than 10 s")
+
+// ask sends a request and waits for its answer, or until the time is over.
+func (c *child) ask(ctx context.Context, r *request) (*response, error) {
+	type result struct {
+		answer *response
+		err    error
+	}
+	done := make(chan result, 1)
+	go func() {
+		answer := &response{}
+		err := writeFrame(c.in, r)
+		if err == nil {
+			err = readFrame(c.out, answer)
+		}
+		done <- result{answer, err}
+	}()
+	timer := time.NewTimer(maxEvaluation)
+	defer timer.Stop()
+	select {
+	case r := <-done:
+		return r.answer, r.err
+	case <-timer.C:
+		return nil, errTooSlow
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// end kills the process and takes its last words.
+func (c *child) end() {
+	_ = c.cmd.Process.Kill() // it may have ended by itself
+	_ = c.in.Close()
+	_ = c.cmd.Wait()
+}
+
+// lastWords explains why a process that has ended gave no answer.
+func (c *child) lastWords(err error) string {
+	said := c.stderr.String()
+	first, _, _ := strings.Cut(said, "\n")
+	switch {
+	case errors.Is(err, errTooSlow):
+		return err.Error()
+	case strings.Contains(said, "stack"):
+		return "it nests too deeply to be evaluated"
+	case first != "":
+		return "the process that evaluated it ended: " + first
+	}
+	return "the process that evaluated it ended: " + err.Error()
+}
+
+// Serve is the main loop of an evaluating process: it answers requests until in
+// ends. It changes the limits of the process it runs in. When it returns, the
+// process must end, as an evaluation may still be running.
+func Serve(in io.Reader, out io.Writer) error {
+	debug.SetMaxStack(maxStack)
+	requests := make(chan *request)
+	ended := make(chan error, 1)
+	go func() {
+		for {
+			r := &request{}
+			if err := readFrame(in, r); err != nil {
+				ended <- err
+				return
+			}
+			requests <- r
+		}
+	}()
+	e := &engine{}
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case r := <-requests:
+			answer := watch(ended, func() *response { return e.serve(r) })
+			if answer == nil {
+				return nil
+			}
+			if err := writeFrame(out, answer); err != nil || answer.Over != "" {
+				return err
+			}
+		}
+	}
+}
+
+// serve answers one request.
+func (e *engine) serve(r *request) (answer *response) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			e.ctx = nil // whatever state the panic left it in
+			u := r.unit()
+			answer = &response{Problems: Problems{problemf(Syntax, u.start(), "CUE ended with an internal error: %v", fault)}}
+		}
+	}()
+	n, problems, err := e.evaluate(r.unit(), r.Module)
+	answer = &response{Node: n, Problems: problems}
+	if err != nil {
+		answer.Error = err.Error()
+	}
+	return answer
+}
+
+// watch runs an evaluation and gives its answer, one that says that the memory
+// is over, or nil when nobody waits for an answer any more.
+func watch(ended <-chan error, evaluate func() *response) *response {
+	done := make(chan *response, 1)
+	go func() { done <- evaluate() }()
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	for {
+		select {
+		case answer := <-done:
+			return answer
+		case <-ended:
+			return nil
+		case <-ticker.C:
+			metrics.Read(sample)
+			if sample[0].Value.Uint64()+sample[1].Value.Uint64() > maxMemory {
+				return &response{Over: "evaluating it takes more than 512 MiB of memory"}
+			}
+		}
+	}
+}
+
+// writeFrame writes a message: its length in four bytes, then its JSON.
+func writeFrame(w io.Writer, message any) error {
+	body, err := json.Marshal(message)
+	if err != nil {
+		return err
+	}
+	if len(body) > maxFrame {
+		return fmt.Errorf("the value is larger than %d bytes", maxFrame)
+	}
+	_, err = w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...))
+	return err
+}
+
+func readFrame(r io.Reader, message any) error {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return err
+	}
+	size := binary.BigEndian.Uint32(head[:])
+	if size > maxFrame {
+		return fmt.Errorf("a message of %d bytes", size)
+	}
+	body := make([]byte, size)
+	if _, err := io.ReadFull(r, body); err != nil {
+		return err
+	}
+	return json.Unmarshal(body, message)
+}
