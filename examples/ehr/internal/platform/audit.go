@@ -1,0 +1,63 @@
+package platform
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/gowebpki/jcs"
+)
+
+// Entry is one line of the audit trail, as it is stored, hashed and answered.
+type Entry struct {
+	Seq   int64  `json:"seq"` // from 1, without gaps
+	At    string `json:"at"`
+	Event string `json:"event"`
+	Actor string `json:"actor"`
+	// Tenant is what was written: a tenant's id, or the key of an organisation or
+	// an edition, as in the batches of a plan. The event tells which.
+	Tenant    string         `json:"tenant"`
+	Revision  *int64         `json:"revision"`  // the new revision of what has one; else null
+	Authority jsontext.Value `json:"authority"` // as the request gave it; null where it gave none
+	Prev      string         `json:"prev"`      // the hash of the entry before; "" in the first
+	Hash      string         `json:"hash,omitzero"`
+}
+
+// append seals the entry and adds it to the trail.
+func (e *Entry) append(tx Tx) error {
+	unsealed, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	canonical, err := jcs.Transform(unsealed)
+	if err != nil {
+		return fmt.Errorf("seal audit entry %d: %w", e.Seq, err)
+	}
+	sum := sha256.Sum256(canonical)
+	e.Hash = hex.EncodeToString(sum[:])
+	sealed, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	return tx.Append(Head{Seq: e.Seq, Hash: e.Hash}, sealed)
+}
+
+// Audit returns a page of the audit trail after the entry since, in order.
+func (p *Platform) Audit(ctx context.Context, since int64, ask PageRequest) (Page, error) {
+	if since < 0 {
+		return Page{}, refuse(Invalid, "since %d: want 0 or more", since)
+	}
+	list := listing{
+		name:  "audit",
+		start: entryKey(since),
+		count: func(_ View, at int64) (int64, error) { return max(0, at-since), nil },
+		items: View.Entries,
+	}
+	return p.list(ctx, list, ask)
+}
+
+// entryKey is the key of an audit entry in a Range.
+func entryKey(seq int64) string { return fmt.Sprint(seq) }

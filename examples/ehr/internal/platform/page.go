@@ -1,0 +1,158 @@
+package platform
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// PageRequest asks for one page of a list.
+type PageRequest struct {
+	Limit  int    // the most items in the page; at least 1
+	Cursor string // next_cursor of the page before; "" for the first page
+}
+
+// Page is one page of a list. All pages that follow one another by their cursors
+// show the state of Snapshot, whatever is written meanwhile.
+type Page struct {
+	Items      []jsontext.Value `json:"items"`
+	NextCursor *string          `json:"next_cursor"` // null at the end
+	Total      int64            `json:"total"`       // of all pages together
+	Snapshot   string           `json:"snapshot"`
+}
+
+// pageBytes ends a page early, so that a thousand large entries do not make an
+// answer without bound.
+const pageBytes = 8 << 20
+
+// listing is a list that is read in pages.
+type listing struct {
+	name  string // tells its cursors from those of other lists
+	start string // the key before the first item
+	count func(v View, at int64) (int64, error)
+	items func(View, Range) ([]Record, error)
+	show  func(Record) (jsontext.Value, error) // nil shows the body as it is stored
+	of    Range                                // what items are; After, At and Limit are set for each page
+}
+
+// records is the listing of all records of a kind whose key begins with prefix.
+func records(kind Kind, prefix string) listing {
+	of := Range{Kind: kind, Prefix: prefix}
+	return listing{
+		name:  string(kind) + " " + prefix,
+		of:    of,
+		items: View.Records,
+		count: func(v View, at int64) (int64, error) {
+			of.At = at
+			return v.Count(of)
+		},
+	}
+}
+
+// cursor is where a listing goes on.
+type cursor struct {
+	Seq   int64  `json:"s"`
+	Hash  string `json:"h"`
+	Total int64  `json:"t"`
+	After string `json:"a"`
+}
+
+func (p *Platform) list(ctx context.Context, l listing, ask PageRequest) (page Page, err error) {
+	err = p.store.View(ctx, func(v View) error {
+		page, err = p.page(v, l, ask)
+		return err
+	})
+	return page, err
+}
+
+func (p *Platform) page(v View, l listing, ask PageRequest) (Page, error) {
+	c, err := p.resume(v, l, ask.Cursor)
+	if err != nil {
+		return Page{}, err
+	}
+	l.of.After, l.of.At, l.of.Limit = c.After, c.Seq, ask.Limit+1 // one more tells whether there is more
+	found, err := l.items(v, l.of)
+	if err != nil {
+		return Page{}, err
+	}
+	page := Page{Total: c.Total, Snapshot: p.snapshot(Head{Seq: c.Seq, Hash: c.Hash})}
+	shown, err := l.fill(&page, found, ask.Limit)
+	if err != nil {
+		return Page{}, err
+	}
+	if shown < len(found) {
+		c.After = found[shown-1].Key
+		next, err := p.sealCursor(l, c)
+		page.NextCursor = &next
+		return page, err
+	}
+	return page, nil
+}
+
+// fill puts as many records into the page as it may hold, and returns how many.
+func (l listing) fill(page *Page, found []Record, limit int) (int, error) {
+	page.Items = make([]jsontext.Value, 0, min(limit, len(found)))
+	for size := 0; len(page.Items) < min(limit, len(found)) && size < pageBytes; {
+		record := found[len(page.Items)]
+		item := record.Body
+		if l.show != nil {
+			shown, err := l.show(record)
+			if err != nil {
+				return 0, err
+			}
+			item = shown
+		}
+		size += len(item)
+		page.Items = append(page.Items, item)
+	}
+	return len(page.Items), nil
+}
+
+// resume returns where a page begins: at the newest state where there is no
+// cursor, else where the cursor says.
+func (p *Platform) resume(v View, l listing, text string) (cursor, error) {
+	if text != "" {
+		return p.openCursor(l, text)
+	}
+	head, err := v.Head()
+	if err != nil {
+		return cursor{}, err
+	}
+	total, err := l.count(v, head.Seq)
+	return cursor{Seq: head.Seq, Hash: head.Hash, Total: total, After: l.start}, err
+}
+
+// sealCursor writes a cursor so that only this platform can have written it: its
+// total and its state are believed when it comes back.
+func (p *Platform) sealCursor(l listing, c cursor) (string, error) {
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(append(p.cursorTag(l, payload), payload...)), nil
+}
+
+func (p *Platform) openCursor(l listing, text string) (c cursor, err error) {
+	bad := refuse(BadCursor, "cursor: not one that this list gave")
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(sealed) < sha256.Size {
+		return cursor{}, bad
+	}
+	tag, payload := sealed[:sha256.Size], sealed[sha256.Size:]
+	if !hmac.Equal(tag, p.cursorTag(l, payload)) {
+		return cursor{}, bad
+	}
+	err = json.Unmarshal(payload, &c)
+	return c, err
+}
+
+func (p *Platform) cursorTag(l listing, payload []byte) []byte {
+	mac := hmac.New(sha256.New, p.cursorKey)
+	mac.Write([]byte(l.name + "\n"))
+	mac.Write(payload)
+	return mac.Sum(nil)
+}

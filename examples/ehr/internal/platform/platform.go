@@ -1,0 +1,118 @@
+package platform
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/veonahealth/charter/catalog"
+)
+
+// The settings that make a database this platform's and no other's.
+const (
+	settingInstance  = "instance"
+	settingCursorKey = "cursor-key"
+)
+
+// Platform judges every request. Its methods may be called concurrently.
+type Platform struct {
+	store     Store
+	catalog   *catalog.Catalog
+	routes    Routes
+	now       func() time.Time
+	release   string
+	instance  string
+	cursorKey []byte
+}
+
+// Config is what a Platform is made of.
+type Config struct {
+	Store   Store
+	Catalog *catalog.Catalog // modules, their routes, staff roles; and the editions that a new database begins with
+	Now     func() time.Time
+	Release string // of the clinical app, as GET ehr-status names it
+	// Instance names the platform. Empty takes the one that the database has, or a
+	// random one for a new database.
+	Instance string
+}
+
+// New makes the platform of a store, and lays out a store that is new. It is an
+// error to ask for another instance than the one that the store holds.
+func New(ctx context.Context, c Config) (*Platform, error) {
+	routes, err := NewRoutes(c.Catalog)
+	if err != nil {
+		return nil, err
+	}
+	p := &Platform{store: c.Store, catalog: c.Catalog, routes: routes, now: c.Now, release: c.Release}
+	if err := c.Store.Update(ctx, func(tx Tx) error { return p.open(tx, c.Instance) }); err != nil {
+		return nil, fmt.Errorf("open platform: %w", err)
+	}
+	return p, nil
+}
+
+// Instance is the stable id of this platform.
+func (p *Platform) Instance() string { return p.instance }
+
+func (p *Platform) open(tx Tx, instance string) error {
+	held, err := tx.Setting(settingInstance)
+	if err != nil {
+		return err
+	}
+	if held == "" {
+		return p.found(tx, instance)
+	}
+	if instance != "" && instance != held {
+		return fmt.Errorf("instance %q: the database is that of %q", instance, held)
+	}
+	key, err := tx.Setting(settingCursorKey)
+	if err != nil {
+		return err
+	}
+	p.instance = held
+	p.cursorKey, err = hex.DecodeString(key)
+	return err
+}
+
+// found lays out a new database. Its editions are the catalogue's and bear seq
+// 0: they are what the trail begins with, not a write in it.
+func (p *Platform) found(tx Tx, instance string) error {
+	if instance == "" {
+		instance = "ehr-" + hex.EncodeToString(random(8))
+	}
+	p.instance, p.cursorKey = instance, random(32)
+	if err := tx.PutSetting(settingInstance, instance); err != nil {
+		return err
+	}
+	if err := tx.PutSetting(settingCursorKey, hex.EncodeToString(p.cursorKey)); err != nil {
+		return err
+	}
+	for _, e := range p.catalog.Editions() {
+		body, err := json.Marshal(p.seedEdition(e))
+		if err != nil {
+			return err
+		}
+		if err := tx.PutRecord(0, Editions, Record{Key: e.Key.String(), Body: body}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// random returns n bytes that nobody can guess.
+func random(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b) // crypto/rand never returns an error
+	return b
+}
+
+// Check reports whether the store answers.
+func (p *Platform) Check(ctx context.Context) error {
+	return p.store.View(ctx, func(v View) error {
+		_, err := v.Head()
+		return err
+	})
+}

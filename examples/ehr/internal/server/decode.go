@@ -1,0 +1,124 @@
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/gowebpki/jcs"
+
+	"github.com/veonahealth/charter/examples/ehr/internal/platform"
+)
+
+// Bounds of a request. Body holds about a hundred thousand rows; Authority is
+// kept in the audit trail, a hundred of them to a page.
+const (
+	MaxBody      = 4 << 20
+	MaxAuthority = 256 << 10
+)
+
+// request is the body of a write: what it says, and what allows it.
+type request[T any] struct {
+	Body      T              `json:",embed"`
+	Authority jsontext.Value `json:"authority"`
+}
+
+// write makes an endpoint of an act: it reads the body and what every write may
+// bear, and answers what the act comes to.
+func write[T any](act func(*exchange, platform.Write, T) (platform.Answer, error)) func(*exchange) error {
+	return func(x *exchange) error {
+		text, err := x.body()
+		if err != nil {
+			return err
+		}
+		said, err := decode[T](text)
+		if err != nil {
+			return err
+		}
+		plain, err := json.Marshal(said.Body)
+		if err != nil {
+			return err
+		}
+		retry, err := x.retry(sha256.Sum256(plain))
+		if err != nil {
+			return err
+		}
+		answer, err := act(x, platform.Write{Actor: x.actor, Authority: said.Authority, Retry: retry}, said.Body)
+		if err != nil {
+			return err
+		}
+		return x.answered(answer)
+	}
+}
+
+// body reads the request's body up to its bound.
+func (x *exchange) body() ([]byte, error) {
+	var text bytes.Buffer
+	text.Grow(int(min(max(x.r.ContentLength, 0), MaxBody) + bytes.MinRead))
+	_, err := text.ReadFrom(http.MaxBytesReader(x.w, x.r.Body, MaxBody))
+	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+		return nil, problemf(tooLarge, "body: larger than %d bytes", MaxBody)
+	}
+	if err != nil {
+		return nil, problemf(malformed, "body: was not sent whole")
+	}
+	return text.Bytes(), nil
+}
+
+// decode reads a body strictly: one JSON object in UTF-8, no name twice, no name
+// that the contract does not give it.
+func decode[T any](text []byte) (said request[T], err error) {
+	if err := json.Unmarshal(text, &said, json.RejectUnknownMembers(true)); err != nil {
+		return said, explain(text, err)
+	}
+	if jsontext.Value(text).Kind() != '{' {
+		return said, problemf(string(platform.Invalid), "body: want an object")
+	}
+	said.Authority, err = checkAuthority(said.Authority)
+	return said, err
+}
+
+// explain turns the decoder's error into a problem. A body may be wrong in two
+// ways; that it is no JSON comes first.
+func explain(text []byte, err error) error {
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) || !jsontext.Value(text).IsValid() {
+		return problemf(malformed, "body: not JSON in UTF-8 with each name once")
+	}
+	semantic, ok := errors.AsType[*json.SemanticError](err)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return problemf(malformed, "body: ends too early")
+	case !ok:
+		return err
+	case errors.Is(err, json.ErrUnknownName):
+		return problemf(unknownField, "%.200q: no field of this body", semantic.JSONPointer)
+	case semantic.Err != nil:
+		return problemf(string(platform.Invalid), "%.200q: %s", semantic.JSONPointer, semantic.Err)
+	}
+	return problemf(string(platform.Invalid), "%.200q: is a JSON %s, which this field is not", semantic.JSONPointer, semantic.JSONKind)
+}
+
+// checkAuthority returns an authority as it is kept: an object without needless
+// space, or nil. It must have the canonical form that the audit trail hashes.
+func checkAuthority(authority jsontext.Value) (jsontext.Value, error) {
+	switch kind := authority.Kind(); {
+	case len(authority) == 0 || kind == 'n':
+		return nil, nil
+	case kind != '{':
+		return nil, problemf(string(platform.Invalid), `"/authority": want an object`)
+	case len(authority) > MaxAuthority:
+		return nil, problemf(tooLarge, "authority: larger than %d bytes", MaxAuthority)
+	}
+	if _, err := jcs.Transform(authority); err != nil {
+		return nil, problemf(string(platform.Invalid), "authority: has no RFC 8785 form")
+	}
+	if err := authority.Compact(); err != nil {
+		return nil, err
+	}
+	return authority, nil
+}

@@ -1,0 +1,58 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/examples/ehr/internal/platform"
+)
+
+// root tells what this server is.
+func (s *Server) root(x *exchange) error {
+	return x.json(http.StatusOK, struct {
+		Name            string   `json:"name"`
+		Version         string   `json:"version"`
+		ContractVersion string   `json:"contract_version"`
+		Instance        string   `json:"instance"`
+		Features        []string `json:"features"`
+	}{"charter reference EHR", s.version, ContractVersion, s.platform.Instance(), []string{"bulk-entitlements"}})
+}
+
+// health says that the server is up, which means that its database answers.
+func (s *Server) health(x *exchange) error {
+	if err := s.platform.Check(x.ctx()); err != nil {
+		s.log.Error("health", "err", err)
+		return problemf(string(platform.Unavailable), "the database does not answer")
+	}
+	return x.json(http.StatusOK, struct {
+		Status string `json:"status"`
+	}{"up"})
+}
+
+func (s *Server) editions(x *exchange) error { return x.page(s.platform.Editions) }
+
+func (s *Server) edition(x *exchange) error {
+	key, err := pathID(x, "id", catalog.ParseEditionKey)
+	if err != nil {
+		return err
+	}
+	body, etag, err := s.platform.Edition(x.ctx(), key)
+	if err != nil {
+		return err
+	}
+	return x.tagged(etag, body)
+}
+
+func (s *Server) organisations(x *exchange) error { return x.page(s.platform.Organisations) }
+
+func (s *Server) createOrganisation(x *exchange, w platform.Write, o platform.Organisation) (platform.Answer, error) {
+	return s.platform.CreateOrganisation(x.ctx(), w, o)
+}
+
+func (s *Server) replaceOrganisation(x *exchange, w platform.Write, o platform.Organisation) (platform.Answer, error) {
+	id, err := pathID(x, "id", catalog.ParseOrganisationID)
+	if err != nil {
+		return platform.Answer{}, err
+	}
+	return s.platform.ReplaceOrganisation(x.ctx(), w, id, o)
+}

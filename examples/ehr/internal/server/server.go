@@ -1,0 +1,133 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/veonahealth/charter/examples/ehr/internal/platform"
+)
+
+// ContractVersion is the version of the EHR contract that is spoken here.
+const ContractVersion = "1"
+
+// Server is an http.Handler that speaks the EHR contract.
+type Server struct {
+	platform *platform.Platform
+	tokens   Tokens
+	log      *slog.Logger
+	now      func() time.Time
+	version  string
+	mux      *http.ServeMux
+	bulk     chan struct{} // has room for each bulk stream that may run
+	gzips    sync.Pool     // of *gzip.Writer: a new one costs more than most answers
+}
+
+// Config is what a Server is made of.
+type Config struct {
+	Platform *platform.Platform
+	Tokens   Tokens
+	Log      *slog.Logger // gets what a client is not told: the causes of 5xx
+	Now      func() time.Time
+	Version  string // of this program
+}
+
+// streams is how many bulk streams run at once. Each holds on to one state of the
+// database as long as its reader is slow.
+const streams = 4
+
+// New returns the server.
+func New(c Config) *Server {
+	s := &Server{
+		platform: c.Platform, tokens: c.Tokens, log: c.Log, now: c.Now, version: c.Version,
+		mux: http.NewServeMux(), bulk: make(chan struct{}, streams),
+		gzips: sync.Pool{New: newGzip},
+	}
+	for pattern, methods := range s.resources() {
+		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, methods) })
+	}
+	return s
+}
+
+// endpoint is what one method of one resource does.
+type endpoint struct {
+	capability string // "" asks for no token
+	do         func(*exchange) error
+}
+
+// methods are the endpoints of a resource, by method. GET serves HEAD too.
+type methods map[string]endpoint
+
+// resources is the contract's table.
+func (s *Server) resources() map[string]methods {
+	return map[string]methods{
+		"/{$}":           {"GET": {"", s.root}},
+		"/healthz":       {"GET": {"", s.health}},
+		"/editions":      {"GET": {"registry.read", s.editions}},
+		"/editions/{id}": {"GET": {"registry.read", s.edition}},
+		"/clients": {
+			"GET":  {"clients.read", s.organisations},
+			"POST": {"clients.write", write(s.createOrganisation)},
+		},
+		"/clients/{id}": {"PUT": {"clients.write", write(s.replaceOrganisation)}},
+		"/tenants": {
+			"GET":  {"clients.read", s.tenants},
+			"POST": {"clients.write", write(s.createTenant)},
+		},
+		"/tenants/{id}": {
+			"GET": {"clients.read", s.tenant},
+			"PUT": {"clients.write", write(s.replaceTenant)},
+		},
+		"/tenants/{id}/provision":             {"POST": {"onboarding.run", write(s.provision)}},
+		"/tenants/{id}/ehr-status":            {"GET": {"clients.read", s.ehrStatus}},
+		"/tenants/{id}/facilities":            {"GET": {"clients.read", s.facilities}},
+		"/tenants/{id}/facilities/{facility}": {"PUT": {"onboarding.run", write(s.replaceFacility)}},
+		"/tenants/{id}/entitlements": {
+			"GET": {"entitlements.read", s.grant},
+			"PUT": {"entitlements.write", write(s.replaceGrant)},
+		},
+		"/entitlements":              {"GET": {"entitlements.read", s.grants}},
+		"/subscriptions/{id}/status": {"POST": {"billing.write", write(s.setBilling)}},
+		"/audit":                     {"GET": {"audit.read", s.audit}},
+		"/":                          {}, // every other path
+	}
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	defer s.recover(w, r)
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/ehr/"):
+		// The mux would redirect the paths that are meant to fool a gate.
+		s.serve(w, r, methods{r.Method: {"", s.gate}})
+	case r.URL.Path != path.Clean(r.URL.Path):
+		s.serve(w, r, methods{})
+	default:
+		s.mux.ServeHTTP(w, r)
+	}
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, m methods) {
+	x := &exchange{Server: s, w: w, r: r}
+	if err := x.run(m); err != nil {
+		x.fail(err)
+	}
+}
+
+// recover turns a panic into an answer. The panic that net/http uses to break a
+// connection goes on.
+func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
+	switch p := recover(); p {
+	case nil:
+	case http.ErrAbortHandler:
+		panic(p)
+	default:
+		x := &exchange{Server: s, w: w, r: r}
+		x.fail(panicked{p})
+	}
+}

@@ -1,0 +1,176 @@
+// Ehr is the reference EHR: a small real platform that speaks the EHR contract,
+// version 1, for trying charter and for testing it. It keeps organisations,
+// tenants, facilities, editions and grants in one SQLite file, gates the routes of
+// a clinical app by the grants, and keeps a hash-chained audit trail.
+//
+//	go run ./examples/ehr --listen 127.0.0.1:0 --db ehr.db --tokens tokens.json
+//
+// The first line on standard output is "listening on http://127.0.0.1:PORT".
+// Everything else that it has to say goes to standard error.
+//
+// It stops on SIGTERM or SIGINT: it takes no new request, finishes those that
+// run, and closes its database. What it has answered is on the disk by then, and
+// is so too when it is killed.
+//
+// Exit codes: 0 stopped as asked, 1 it could not start or go on, 64 the command
+// line was wrong.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/examples/ehr/internal/platform"
+	"github.com/veonahealth/charter/examples/ehr/internal/server"
+	"github.com/veonahealth/charter/examples/ehr/internal/sqlite"
+	"github.com/veonahealth/charter/schema"
+)
+
+// version is that of this program, and of the clinical app that it stands for.
+const version = "0.1.0"
+
+// The exit codes.
+const (
+	exitDone  = 0
+	exitError = 1
+	exitUsage = 64
+)
+
+// The bounds of a connection. A bulk stream has terms of its own.
+const (
+	headerTimeout = 10 * time.Second
+	readTimeout   = 60 * time.Second
+	writeTimeout  = 120 * time.Second
+	idleTimeout   = 120 * time.Second
+	maxHeader     = 64 << 10
+	// stopTimeout is how long requests that run may take to finish once the
+	// server is asked to stop.
+	stopTimeout = 20 * time.Second
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the program without its process: it serves until ctx ends and returns
+// the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parseOptions(args, stderr)
+	switch {
+	case errors.Is(err, errHelp):
+		return exitDone
+	case err != nil:
+		fmt.Fprintf(stderr, "ehr: %v\n", err)
+		return exitUsage
+	}
+	if err := o.serve(ctx, stdout, slog.New(slog.NewTextHandler(stderr, nil))); err != nil {
+		fmt.Fprintf(stderr, "ehr: %v\n", err)
+		return exitError
+	}
+	return exitDone
+}
+
+// serve runs the EHR until ctx ends.
+func (o *options) serve(ctx context.Context, stdout io.Writer, logger *slog.Logger) (err error) {
+	catalogue, err := o.loadCatalog()
+	if err != nil {
+		return err
+	}
+	tokens, err := o.readTokens(catalogue)
+	if err != nil {
+		return err
+	}
+	store, err := sqlite.Open(ctx, o.db)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	p, err := platform.New(ctx, platform.Config{
+		Store: store, Catalog: catalogue, Now: time.Now, Release: version, Instance: o.instance,
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "listening on http://%s\n", listener.Addr())
+	handler := server.New(server.Config{
+		Platform: p, Tokens: tokens, Log: logger, Now: time.Now, Version: version,
+	})
+	return serveUntil(ctx, listener, handler, logger)
+}
+
+// serveUntil serves until ctx ends, and then until the requests that run are
+// answered.
+func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler, logger *slog.Logger) error {
+	s := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- s.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	logger.Info("stopping")
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if err := s.Shutdown(ending); err != nil {
+		return errors.Join(fmt.Errorf("stop: %w", err), s.Close())
+	}
+	return nil
+}
+
+// loadCatalog reads the catalogue that the command line names, or the default.
+func (o *options) loadCatalog() (*catalog.Catalog, error) {
+	if o.catalog == "" {
+		return schema.LoadCatalog(catalog.DefaultFiles())
+	}
+	c, err := schema.LoadCatalog(os.DirFS(o.catalog))
+	if err != nil {
+		return nil, fmt.Errorf("read catalogue %s: %w", o.catalog, err)
+	}
+	return c, nil
+}
+
+// readTokens reads the tokens file. A catalogue that says nothing of a role takes
+// the default's word: a fleet's folder need not name roles.
+func (o *options) readTokens(c *catalog.Catalog) (server.Tokens, error) {
+	standard, err := schema.LoadCatalog(catalog.DefaultFiles())
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.Open(o.tokens)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return server.ReadTokens(file, func(role string) ([]string, bool) {
+		if held, known := c.Capabilities(role); known {
+			return held, true
+		}
+		return standard.Capabilities(role)
+	})
+}

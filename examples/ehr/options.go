@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// errHelp says that the command line asked for help, which it was given.
+var errHelp = flag.ErrHelp
+
+// options are what the command line says.
+type options struct {
+	listen   string // host:port; port 0 takes a free one
+	db       string // a file, or sqlite.Memory
+	tokens   string // a file
+	catalog  string // a folder; "" for the default catalogue
+	instance string // "" for the database's own
+}
+
+// parseOptions reads the command line. It writes help to help where that is
+// asked for.
+func parseOptions(args []string, help io.Writer) (*options, error) {
+	o := &options{}
+	flags := flag.NewFlagSet("ehr", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // a mistake is said once, by main
+	flags.StringVar(&o.listen, "listen", "", "`HOST:PORT` to listen on; port 0 takes a free one")
+	flags.StringVar(&o.db, "db", "", "database `FILE`, made where it is not there; :memory: keeps nothing")
+	flags.StringVar(&o.tokens, "tokens", "", `JSON `+"`FILE`"+`: {"TOKEN": {"actor": "…", "roles": […], "capabilities": […]}}`)
+	flags.StringVar(&o.catalog, "catalog", "", "catalogue folder `DIR` instead of the default one")
+	flags.StringVar(&o.instance, "instance", "", "the platform's stable `ID`, for a new database")
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID]")
+		flags.SetOutput(help)
+		flags.PrintDefaults()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return o, o.check(flags.Args())
+}
+
+// check refuses a command line that lacks something or says too much.
+func (o *options) check(rest []string) error {
+	const maxInstance = 100
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("argument %q: want none", rest[0])
+	case o.listen == "":
+		return errors.New("--listen: missing")
+	case o.db == "":
+		return errors.New("--db: missing")
+	case o.tokens == "":
+		return errors.New("--tokens: missing")
+	case len(o.instance) > maxInstance || strings.ContainsFunc(o.instance, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return fmt.Errorf("--instance: want at most %d printable bytes without spaces", maxInstance)
+	}
+	return nil
+}
