@@ -34,16 +34,27 @@ func readSource(files fs.FS, name string) (*source, Problems, error) {
 		return nil, nil, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if info.Size() > maxFileSize { // asked before a byte of it is read
+		return nil, tooLarge(name), nil
+	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	if len(data) > maxFileSize {
-		p := problemf(OverBudget, catalog.Position{File: name}, "the file is larger than %d bytes", maxFileSize)
-		p.Hint = "split it: what one directory declares may stand in several files"
-		return nil, Problems{p}, nil
+		return nil, tooLarge(name), nil
 	}
 	return &source{path: name, data: data}, nil, nil
+}
+
+func tooLarge(name string) Problems {
+	p := problemf(OverBudget, catalog.Position{File: name}, "the file is larger than %d bytes", maxFileSize)
+	p.Hint = "split it: what one directory declares may stand in several files"
+	return Problems{p}
 }
 
 // parse reads the syntax of the file and refuses another package than the one

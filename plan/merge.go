@@ -1,0 +1,369 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/veonahealth/charter/catalog"
+)
+
+// Status is the state of a tenant as the platform says it.
+type Status string
+
+// The states that a plan is told apart by.
+const (
+	StatusCreated   Status = "created"   // exists, and was never provisioned
+	StatusSuspended Status = "suspended" // by billing
+	StatusLocked    Status = "locked"    // by its licence
+)
+
+// Live is a declared tenant as the platform has it.
+type Live struct {
+	Absent bool // the platform does not know the tenant; nothing else is set
+	Status Status
+	Grant  catalog.Grant
+	// Facilities are the sites that the platform has, where they were asked for:
+	// they need not be when every declared one has rows.
+	Facilities []catalog.FacilityID
+	Asked      bool // whether Facilities were
+	// Unreadable says why nothing is known, or is "".
+	Unreadable string
+}
+
+// Builder makes a plan of parts, one a tenant. Nothing but what the plan says is
+// held for a tenant.
+type Builder struct {
+	plan        Plan
+	catalog     *catalog.Catalog
+	environment catalog.Environment
+	holds       map[catalog.TenantID][]catalog.Hold
+}
+
+// Part is what a plan says of one tenant.
+type Part struct {
+	tenant     string
+	batches    []Batch
+	scheduled  []Entry
+	held       []Held
+	refusals   []Refusal
+	unreadable []Unreadable
+}
+
+// Header is what a plan says of its making. Times are cut to seconds.
+type Header struct {
+	At, CreatedAt, ExpiresAt time.Time
+	Environment              catalog.Environment
+	Instance, Nonce          string
+	Live                     Observation
+	Source                   Source
+	Policy, Catalog          Digest
+	Warnings                 []Warning
+}
+
+// NewBuilder starts a plan. Holds that have ended by the header's At hold
+// nothing.
+func NewBuilder(h Header, c *catalog.Catalog, holds []catalog.Hold) *Builder {
+	second := func(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+	b := &Builder{catalog: c, environment: h.Environment, holds: map[catalog.TenantID][]catalog.Hold{}, plan: Plan{
+		At: h.At.UTC(), CreatedAt: second(h.CreatedAt), ExpiresAt: second(h.ExpiresAt),
+		FormatVersion: FormatVersion, Kind: Kind, Environment: h.Environment.String(), Instance: h.Instance,
+		Nonce: h.Nonce, Live: h.Live, Source: h.Source, Policy: h.Policy, Catalog: h.Catalog, Warnings: h.Warnings,
+		Batches: []Batch{}, Scheduled: []Entry{}, Held: []Held{}, Refusals: []Refusal{}, Unreadable: []Unreadable{},
+	}}
+	b.plan.Live.ObservedAt = second(h.Live.ObservedAt)
+	if h.Warnings == nil {
+		b.plan.Warnings = []Warning{}
+	}
+	for _, hold := range holds {
+		if h.At.Before(hold.Until) {
+			b.holds[hold.Tenant] = append(b.holds[hold.Tenant], hold)
+		}
+	}
+	return b
+}
+
+// Tenant works out what is to change for a declared tenant. It may be called by
+// many goroutines at once.
+func (b *Builder) Tenant(t *catalog.Tenant, live Live) Part {
+	p := Part{tenant: t.ID.String()}
+	switch {
+	case live.Unreadable != "":
+		p.unreadable = append(p.unreadable, Unreadable{Tenant: p.tenant, Text: live.Unreadable})
+	case live.Absent:
+		p.refuse("", TenantAbsent, "the platform does not have the tenant")
+	case live.Status == StatusCreated:
+		p.refuse("", NotProvisioned, "the tenant is created and not provisioned: its facilities do not exist yet")
+	case live.Status == StatusSuspended:
+		p.hold("", "", Suspended, "the platform has suspended the tenant")
+	case live.Status == StatusLocked:
+		p.hold("", "", Locked, "the platform has locked the tenant")
+	default:
+		if changes := b.merge(&p, t, live); len(changes) > 0 {
+			p.batches = append(p.batches, b.batch(t, live.Grant.Stamp, changes))
+		}
+		p.scheduled = b.schedule(t)
+	}
+	return p
+}
+
+func (p *Part) refuse(facility string, code Code, text string) {
+	p.refusals = append(p.refusals, Refusal{Code: code, Facility: facility, Tenant: p.tenant, Text: text})
+}
+
+func (p *Part) hold(facility, module string, reason Code, text string) {
+	p.held = append(p.held, Held{EHRModule: module, Facility: facility, Reason: reason, Tenant: p.tenant, Text: text})
+}
+
+// Add takes a part into the plan. It must not be called by two goroutines at
+// once; the order of the calls does not matter.
+func (b *Builder) Add(p Part) {
+	b.plan.Batches = append(b.plan.Batches, p.batches...)
+	b.plan.Scheduled = append(b.plan.Scheduled, p.scheduled...)
+	b.plan.Held = append(b.plan.Held, p.held...)
+	b.plan.Refusals = append(b.plan.Refusals, p.refusals...)
+	b.plan.Unreadable = append(b.plan.Unreadable, p.unreadable...)
+}
+
+// Observed notes the server's own name for the live state that was read.
+func (b *Builder) Observed(snapshot string) { b.plan.Live.Snapshot = snapshot }
+
+// Plan returns what was built.
+func (b *Builder) Plan() (*Plan, error) {
+	if err := b.plan.finish(); err != nil {
+		return nil, err
+	}
+	return &b.plan, nil
+}
+
+// merged is one tenant on its way into a part.
+type merged struct {
+	*Builder
+	part    *Part
+	tenant  *catalog.Tenant
+	live    map[catalog.FacilityID]catalog.ModuleSet // of declared facilities
+	changes []Change
+}
+
+// merge compares what is declared for a tenant with its live rows.
+func (b *Builder) merge(p *Part, t *catalog.Tenant, live Live) []Change {
+	m := merged{Builder: b, part: p, tenant: t, live: make(map[catalog.FacilityID]catalog.ModuleSet, len(t.Facilities))}
+	for i := range t.Facilities {
+		m.live[t.Facilities[i].ID] = b.catalog.NewSet()
+	}
+	m.observe(live.Grant.Rows)
+	for i := range t.Facilities {
+		f := &t.Facilities[i]
+		desired := b.catalog.Holds(t, f, b.plan.At)
+		m.keepHeld(f, desired)
+		if live.Asked && !slices.Contains(live.Facilities, f.ID) && !desired.Equal(m.live[f.ID]) {
+			p.refuse(f.ID.String(), FacilityAbsent, "the platform does not have the facility")
+			continue
+		}
+		m.compare(f, desired)
+	}
+	sortChanges(m.changes)
+	return m.changes
+}
+
+// observe takes the live rows in, and holds by name those that are not ours.
+func (m *merged) observe(rows catalog.Rows) {
+	for _, row := range rows {
+		set, declared := m.live[row.Facility]
+		index, known := m.catalog.FromEHR(row.Module)
+		switch {
+		case !declared:
+			m.part.hold(row.Facility.String(), row.Module.String(), UnknownFacility, "the facility is not declared")
+		case !known:
+			m.part.hold(row.Facility.String(), row.Module.String(), UnknownModule, "the catalogue does not have the module")
+		default:
+			set.Add(index)
+		}
+	}
+}
+
+// keepHeld makes what is desired agree with what is live where a hold covers it.
+func (m *merged) keepHeld(f *catalog.Facility, desired catalog.ModuleSet) {
+	for _, hold := range m.holds[m.tenant.ID] {
+		text := fmt.Sprintf("hold %s of %s until %s: %s", hold.Key, hold.Owner, catalog.FormatTime(hold.Until), hold.Reason)
+		for index, module := range m.catalog.Modules() {
+			live := m.live[f.ID].Has(index)
+			if live == desired.Has(index) || !hold.Covers(f.ID, module.Key) {
+				continue
+			}
+			if live {
+				desired.Add(index)
+			} else {
+				desired.Remove(index)
+			}
+			m.part.hold(f.ID.String(), module.EHR.String(), OnHold, text)
+		}
+	}
+}
+
+// compare lists the rows of a facility that come and go.
+func (m *merged) compare(f *catalog.Facility, desired catalog.ModuleSet) {
+	live := m.live[f.ID]
+	if desired.Equal(live) {
+		return
+	}
+	for index := range m.catalog.Modules() {
+		switch {
+		case live.Has(index) && !desired.Has(index):
+			m.changes = append(m.changes, m.change(m.tenant, f, index, Revoke, m.plan.At))
+		case desired.Has(index) && !live.Has(index):
+			m.changes = append(m.changes, m.change(m.tenant, f, index, Grant, m.plan.At))
+		}
+	}
+}
+
+// sortChanges puts removals first, then orders by facility, then by module.
+func sortChanges(changes []Change) {
+	slices.SortStableFunc(changes, func(a, b Change) int {
+		if a.Action != b.Action {
+			return strings.Compare(string(b.Action), string(a.Action)) // "revoke" before "grant"
+		}
+		if a.Facility != b.Facility {
+			return strings.Compare(a.Facility, b.Facility)
+		}
+		return strings.Compare(a.Module, b.Module)
+	})
+}
+
+// change describes one row that comes or goes at an instant.
+func (b *Builder) change(t *catalog.Tenant, f *catalog.Facility, index int, action Action, at time.Time) Change {
+	module := b.catalog.Module(index)
+	return Change{
+		Action: action, Class: Pending, Critical: module.Critical, EHRModule: module.EHR.String(),
+		Facility: f.ID.String(), Kind: "entitlement", Module: module.Key.String(),
+		Reason: b.reason(t, f, module.Key, at), Routes: slices.Clone(nonNil(module.Routes)),
+	}
+}
+
+func nonNil(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+func (b *Builder) batch(t *catalog.Tenant, base catalog.Stamp, changes []Change) Batch {
+	batch := Batch{Base: base, Changes: changes, Subject: Entitlements, Tenant: t.ID.String()}
+	batch.Digest = b.digest(t.ID, batch.BaseLine(), changes)
+	return batch
+}
+
+func (b *Builder) digest(tenant catalog.TenantID, base string, changes []Change) Digest {
+	revoked, granted, err := Rows(changes)
+	if err != nil {
+		panic(err) // they were made of identifiers a few lines above
+	}
+	return EntitlementLines(b.environment, tenant, base, revoked, granted).Digest()
+}
+
+// schedule adds an entry for each coming boundary at which the tenant's rows
+// change by declaration.
+func (b *Builder) schedule(t *catalog.Tenant) []Entry {
+	coming := map[time.Time][]Change{}
+	for i := range t.Facilities {
+		f := &t.Facilities[i]
+		for _, at := range t.Boundaries(f) {
+			if at.After(b.plan.At) {
+				coming[at] = append(coming[at], b.crossing(t, f, at)...)
+			}
+		}
+	}
+	var entries []Entry
+	for at, changes := range coming {
+		if len(changes) == 0 {
+			continue
+		}
+		sortChanges(changes)
+		entry := Entry{At: at, Changes: changes, Subject: Entitlements, Tenant: t.ID.String()}
+		entry.Digest = b.digest(t.ID, AtLine(at), changes)
+		entries = append(entries, entry)
+	}
+	return entries
+}
+
+// crossing lists what changes at a facility at a boundary, but for what a hold
+// still keeps by then.
+func (b *Builder) crossing(t *catalog.Tenant, f *catalog.Facility, at time.Time) []Change {
+	before, after := b.catalog.Holds(t, f, at.Add(-1)), b.catalog.Holds(t, f, at)
+	var changes []Change
+	for index, module := range b.catalog.Modules() {
+		held := slices.ContainsFunc(b.holds[t.ID], func(h catalog.Hold) bool {
+			return at.Before(h.Until) && h.Covers(f.ID, module.Key)
+		})
+		switch {
+		case held || before.Has(index) == after.Has(index):
+		case after.Has(index):
+			changes = append(changes, b.change(t, f, index, Grant, at))
+		default:
+			changes = append(changes, b.change(t, f, index, Revoke, at))
+		}
+	}
+	return changes
+}
+
+// AtLine returns the base line of a scheduled entry.
+func AtLine(at time.Time) string { return "at " + at.UTC().Format(time.RFC3339Nano) }
+
+// reason says why a facility holds a module, or does not, at an instant.
+func (b *Builder) reason(t *catalog.Tenant, f *catalog.Facility, module catalog.ModuleKey, at time.Time) Reason {
+	cause := b.catalog.Cause(t, f, module, at)
+	r := Reason{Commit: b.plan.Source.Commit, File: cause.Pos.File, Line: cause.Pos.Line}
+	switch {
+	case cause.Tombstone != nil:
+		r.Code, r.Text = FacilityClosed, cause.Tombstone.Reason
+		if cause.Origin == catalog.FromTenantTombstone {
+			r.Code = TenantClosed
+		}
+	case cause.Adjustment != nil && cause.Held:
+		r.Code, r.Text = grantCode(cause, at), "a la carte"+ticket(cause.Adjustment)+": "+cause.Adjustment.Reason
+	case cause.Adjustment != nil:
+		r.Code, r.Text = TenantRevocation, cause.Adjustment.Reason+ticket(cause.Adjustment)
+		if cause.Origin == catalog.FromFacility {
+			r.Code = FacilityRevocation
+		}
+	case cause.Held:
+		r.Code, r.Text = EditionDefault, "edition "+t.Edition.String()
+	default:
+		b.notInEdition(&r, t, f, module, at)
+	}
+	return r
+}
+
+func grantCode(cause catalog.Cause, at time.Time) Code {
+	switch {
+	case cause.Adjustment.From.Equal(at):
+		return GrantBegins
+	case cause.Origin == catalog.FromFacility:
+		return FacilityGrant
+	}
+	return TenantGrant
+}
+
+func ticket(a *catalog.Adjustment) string {
+	if a.Ticket == "" {
+		return ""
+	}
+	return ", " + a.Ticket
+}
+
+// notInEdition explains the absence of a module that nothing revokes: a grant
+// that has ended, else the edition.
+func (b *Builder) notInEdition(r *Reason, t *catalog.Tenant, f *catalog.Facility, module catalog.ModuleKey, at time.Time) {
+	r.Code, r.Text = NotInEdition, "edition "+t.Edition.String()+" does not have it"
+	for _, grants := range [][]catalog.Adjustment{f.Grants, t.Grants} {
+		for i := range grants {
+			g := &grants[i]
+			if g.Module == module && !g.Until.IsZero() && !at.Before(g.Until) {
+				r.Code, r.File, r.Line = GrantExpired, g.Pos.File, g.Pos.Line
+				r.Text = "granted until " + catalog.FormatTime(g.Until) + ticket(g) + ": " + g.Reason
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,339 @@
+package plan
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/veonahealth/charter/catalog"
+)
+
+// FormatVersion is the version of the plan file that this package writes.
+const FormatVersion = "1.0"
+
+// Kind marks a file as a plan.
+const Kind = "charter.plan"
+
+// Subject is what a batch writes.
+type Subject string
+
+// Entitlements is the subject of a batch that writes a tenant's rows.
+const Entitlements Subject = "entitlements"
+
+// Action is what a change does. An unknown action prints as itself.
+type Action string
+
+// The actions on rows.
+const (
+	Grant  Action = "grant"
+	Revoke Action = "revoke"
+)
+
+// Symbol is the action's sign in a printed plan.
+func (a Action) Symbol() string {
+	switch a {
+	case Grant:
+		return "+"
+	case Revoke:
+		return "-"
+	}
+	return "~"
+}
+
+// Class says which side moved since the last apply.
+type Class string
+
+// Pending is the class of a change whose declaration moved. Where nothing was
+// applied yet every change is pending.
+const Pending Class = "pending"
+
+// Code is a stable word for why a change is made, why a row is held, or why a
+// change is refused.
+type Code string
+
+// Why a row is granted or revoked.
+const (
+	EditionDefault     Code = "edition-default"
+	NotInEdition       Code = "not-in-edition"
+	TenantGrant        Code = "tenant-grant"
+	TenantRevocation   Code = "tenant-revocation"
+	FacilityGrant      Code = "facility-grant"
+	FacilityRevocation Code = "facility-revocation"
+	GrantExpired       Code = "grant-expired"
+	GrantBegins        Code = "grant-begins"
+	TenantClosed       Code = "tenant-closed"
+	FacilityClosed     Code = "facility-closed"
+)
+
+// Why a row is kept as it is.
+const (
+	UnknownModule   Code = "unknown-module"
+	UnknownFacility Code = "unknown-facility"
+	Suspended       Code = "suspended"
+	Locked          Code = "locked"
+	OnHold          Code = "hold"
+)
+
+// Why nothing can be planned for a tenant that is declared.
+const (
+	TenantAbsent   Code = "tenant-absent"
+	NotProvisioned Code = "not-provisioned"
+	FacilityAbsent Code = "facility-absent"
+)
+
+// Plan is what an apply would do. Its fields stand in the order in which they
+// are written.
+type Plan struct {
+	At            time.Time     `json:"at"` // the time that dates were judged by
+	Base          *Base         `json:"base"`
+	Batches       []Batch       `json:"batches"`
+	BatchesRoot   Digest        `json:"batches_root"`
+	Catalog       Digest        `json:"catalog"`
+	CreatedAt     time.Time     `json:"created_at"`
+	Environment   string        `json:"environment"`
+	ExpiresAt     time.Time     `json:"expires_at"`
+	FormatVersion string        `json:"format_version"`
+	Held          []Held        `json:"held"`
+	Instance      string        `json:"instance"` // the platform's stable id
+	Kind          string        `json:"kind"`
+	Live          Observation   `json:"live"`
+	Nonce         string        `json:"nonce"` // tells two plans of one content apart
+	Policy        Digest        `json:"policy"`
+	Refusals      []Refusal     `json:"refusals"`
+	Requires      []Requirement `json:"requires"`
+	Scheduled     []Entry       `json:"scheduled"`
+	Source        Source        `json:"source"`
+	Summary       Summary       `json:"summary"`
+	Unreadable    []Unreadable  `json:"unreadable"`
+	Warnings      []Warning     `json:"warnings"`
+}
+
+// Base is what was applied before; nil in a plan before the first apply.
+type Base struct {
+	Commit  string `json:"commit"`
+	Receipt string `json:"receipt"`
+}
+
+// Observation says what live state the plan was made from.
+type Observation struct {
+	EHR        string    `json:"ehr"`         // the URL that was read
+	ObservedAt time.Time `json:"observed_at"` // when the reading began
+	Snapshot   string    `json:"snapshot"`    // the server's own name for what it answered
+}
+
+// Source is the commit that the plan was made from.
+type Source struct {
+	Commit     string `json:"commit"`
+	Ref        string `json:"ref"`        // the branch, or "" where the commit was named otherwise
+	Repository string `json:"repository"` // the remote's URL without credentials, or ""
+	Tree       string `json:"tree"`
+}
+
+// Batch is one request, for one tenant.
+type Batch struct {
+	Base    catalog.Stamp `json:"base"` // what it stands on
+	Changes []Change      `json:"changes"`
+	Digest  Digest        `json:"digest"`
+	Subject Subject       `json:"subject"`
+	Tenant  string        `json:"tenant"`
+}
+
+// Entry is a change that the declarations already name the time of.
+type Entry struct {
+	At      time.Time `json:"at"`
+	Changes []Change  `json:"changes"`
+	Digest  Digest    `json:"digest"`
+	Subject Subject   `json:"subject"`
+	Tenant  string    `json:"tenant"`
+}
+
+// Change is one row that comes or goes.
+type Change struct {
+	Action    Action   `json:"action"`
+	Class     Class    `json:"class"`
+	Critical  bool     `json:"critical"` // patients may come to harm where the module is taken away
+	EHRModule string   `json:"ehr_module"`
+	Facility  string   `json:"facility"`
+	Kind      string   `json:"kind"`
+	Module    string   `json:"module"`
+	Reason    Reason   `json:"reason"`
+	Routes    []string `json:"routes"` // what begins, or ceases, to answer
+}
+
+// Reason explains a change to people. Nothing is decided by it.
+type Reason struct {
+	Code   Code   `json:"code"`
+	Commit string `json:"commit"` // at which file and line are to be read
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Text   string `json:"text"`
+}
+
+// Held is a row, or a whole tenant, that is kept as it is live.
+type Held struct {
+	EHRModule string `json:"ehr_module"` // "" for a whole tenant
+	Facility  string `json:"facility"`   // "" for a whole tenant
+	Reason    Code   `json:"reason"`
+	Tenant    string `json:"tenant"`
+	Text      string `json:"text"`
+}
+
+// Refusal is what is declared and cannot be carried out.
+type Refusal struct {
+	Code     Code   `json:"code"`
+	Facility string `json:"facility"` // "" for a whole tenant
+	Tenant   string `json:"tenant"`
+	Text     string `json:"text"`
+}
+
+// Requirement is a capability that people must approve by.
+type Requirement struct {
+	Approvals  int      `json:"approvals"`
+	Capability string   `json:"capability"`
+	Tenants    []string `json:"tenants"`
+}
+
+// Summary counts.
+type Summary struct {
+	Blocked    int `json:"blocked"`    // refusals
+	Change     int `json:"change"`     // changes that are no rows
+	Facilities int `json:"facilities"` // that a batch changes
+	Grant      int `json:"grant"`      // rows
+	Held       int `json:"held"`
+	Revoke     int `json:"revoke"`    // rows
+	Scheduled  int `json:"scheduled"` // entries
+	Tenants    int `json:"tenants"`   // that a batch changes
+}
+
+// Unreadable is a tenant whose live state could not be read.
+type Unreadable struct {
+	Tenant string `json:"tenant"`
+	Text   string `json:"text"`
+}
+
+// Warning is a warning of the declarations.
+type Warning struct {
+	Code string `json:"code"`
+	File string `json:"file"`
+	Line int    `json:"line"`
+	Text string `json:"text"`
+}
+
+// BaseLine returns the line of a batch's digest that names what it stands on.
+func (b *Batch) BaseLine() string {
+	return fmt.Sprintf("base %d %s", b.Base.Revision, b.Base.ETag)
+}
+
+// Lines returns the lines that the batch's digest is taken over.
+func (p *Plan) Lines(b *Batch) (Lines, error) { return p.lines(b.Tenant, b.BaseLine(), b.Changes) }
+
+func (p *Plan) lines(tenant, base string, changes []Change) (Lines, error) {
+	id, err := catalog.ParseTenantID(tenant)
+	if err != nil {
+		return nil, err
+	}
+	environment, err := catalog.ParseEnvironment(p.Environment)
+	if err != nil {
+		return nil, err
+	}
+	revoked, granted, err := Rows(changes)
+	if err != nil {
+		return nil, err
+	}
+	return EntitlementLines(environment, id, base, revoked, granted), nil
+}
+
+// Empty reports whether there is nothing to change now.
+func (p *Plan) Empty() bool { return len(p.Batches) == 0 }
+
+// Leaves returns the digests that the root is taken over: of the batches, then
+// of the scheduled entries.
+func (p *Plan) Leaves() []Digest {
+	leaves := make([]Digest, 0, len(p.Batches)+len(p.Scheduled))
+	for i := range p.Batches {
+		leaves = append(leaves, p.Batches[i].Digest)
+	}
+	for i := range p.Scheduled {
+		leaves = append(leaves, p.Scheduled[i].Digest)
+	}
+	return leaves
+}
+
+// Rows splits the changes of a batch or entry into the rows that it revokes and
+// those that it grants.
+func Rows(changes []Change) (revoked, granted catalog.Rows, err error) {
+	for _, c := range changes {
+		facility, err := catalog.ParseFacilityID(c.Facility)
+		if err != nil {
+			return nil, nil, err
+		}
+		module, err := catalog.ParseEHRModule(c.EHRModule)
+		if err != nil {
+			return nil, nil, err
+		}
+		row := catalog.Row{Facility: facility, Module: module}
+		switch c.Action {
+		case Revoke:
+			revoked = append(revoked, row)
+		case Grant:
+			granted = append(granted, row)
+		default:
+			return nil, nil, fmt.Errorf("action %.40q on a row", c.Action)
+		}
+	}
+	revoked, granted = catalog.NewRows(revoked), catalog.NewRows(granted)
+	if both := len(revoked) - len(revoked.Minus(granted)); both > 0 {
+		return nil, nil, fmt.Errorf("%d rows are both granted and revoked", both)
+	}
+	if len(revoked)+len(granted) != len(changes) {
+		return nil, nil, errors.New("a row stands twice")
+	}
+	return revoked, granted, nil
+}
+
+// finish puts everything in order, counts it and takes the root.
+func (p *Plan) finish() error {
+	slices.SortFunc(p.Batches, func(a, b Batch) int { return strings.Compare(a.Tenant, b.Tenant) })
+	slices.SortFunc(p.Scheduled, func(a, b Entry) int {
+		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Tenant, b.Tenant))
+	})
+	slices.SortFunc(p.Held, func(a, b Held) int {
+		return cmp.Or(strings.Compare(a.Tenant, b.Tenant), strings.Compare(a.Facility, b.Facility), strings.Compare(a.EHRModule, b.EHRModule))
+	})
+	slices.SortFunc(p.Refusals, func(a, b Refusal) int {
+		return cmp.Or(strings.Compare(a.Tenant, b.Tenant), strings.Compare(a.Facility, b.Facility))
+	})
+	slices.SortFunc(p.Unreadable, func(a, b Unreadable) int { return strings.Compare(a.Tenant, b.Tenant) })
+	p.count()
+	tree, err := NewTree(p.Leaves())
+	if err != nil {
+		return err
+	}
+	p.BatchesRoot, err = tree.Root()
+	return err
+}
+
+func (p *Plan) count() {
+	p.Summary = Summary{Blocked: len(p.Refusals), Held: len(p.Held), Scheduled: len(p.Scheduled), Tenants: len(p.Batches)}
+	var tenants []string
+	for i := range p.Batches {
+		facilities := map[string]bool{}
+		for _, c := range p.Batches[i].Changes {
+			facilities[c.Facility] = true
+			if c.Action == Revoke {
+				p.Summary.Revoke++
+			} else {
+				p.Summary.Grant++
+			}
+		}
+		p.Summary.Facilities += len(facilities)
+		tenants = append(tenants, p.Batches[i].Tenant)
+	}
+	p.Requires = []Requirement{}
+	if len(tenants) > 0 {
+		p.Requires = append(p.Requires, Requirement{Approvals: 1, Capability: "entitlements.write", Tenants: tenants})
+	}
+}

@@ -1,0 +1,42 @@
+// Package reconcile makes one pass between what is declared and what is live: it
+// observes a platform, plans, and carries a plan out.
+//
+// Plan reads the live state of the declared tenants and merges it with the
+// declarations. Apply takes a plan that somebody else has verified and writes
+// it, one conditional request a tenant: a tenant whose grant has moved since
+// drops out by name, one that fails stops no other, and applying a plan twice
+// changes nothing. Nothing is ever half-written, because a tenant's rows are
+// replaced in one request or not at all.
+//
+// What the package needs from outside is in the interface EHR; the package
+// reconcile/ehr satisfies it. Time and randomness come in as values.
+package reconcile
+
+import (
+	"context"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/reconcile/ehr"
+)
+
+// EHR is a platform as a pass needs it. Every method gives an answer that is
+// whole or an error: ehr.IsNotFound and ehr.IsMoved are the platform's own
+// words, ehr.IsUnknown means that nothing is known.
+type EHR interface {
+	// URL says where the platform is, for the plan.
+	URL() string
+	// Parallelism is how many requests it is to be asked at once.
+	Parallelism() int
+	Platform(ctx context.Context) (ehr.Platform, error)
+	// Tenants lists all tenants and gives the name of the listing's snapshot.
+	Tenants(ctx context.Context, yield func(ehr.Tenant) error) (snapshot string, err error)
+	Tenant(ctx context.Context, id catalog.TenantID) (ehr.Tenant, error)
+	Facilities(ctx context.Context, id catalog.TenantID) ([]catalog.FacilityID, error)
+	Grant(ctx context.Context, id catalog.TenantID) (catalog.Grant, error)
+	// Grants streams all grants in the order of their tenants' ids. What was
+	// yielded counts only when it returns without an error. It must only be
+	// called where the platform has ehr.FeatureBulk.
+	Grants(ctx context.Context, yield func(catalog.Grant) error) (snapshot string, err error)
+	// PutGrant replaces a tenant's rows if its grant is still at base.
+	PutGrant(ctx context.Context, id catalog.TenantID, base catalog.Stamp, rows catalog.Rows, authority *ehr.Authority, key string) (catalog.Stamp, error)
+}

@@ -1,0 +1,68 @@
+package ehr
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/veonahealth/charter/catalog"
+)
+
+// Authority says by whose word a write is made, so that the platform, or anyone
+// who reads its audit trail, can check it without asking charter.
+type Authority struct {
+	Approvals   []Approval      `json:"approvals"`
+	Base        string          `json:"base"`  // the line that says what the batch stands on
+	Batch       string          `json:"batch"` // the batch's digest
+	Environment string          `json:"environment"`
+	Mandate     json.RawMessage `json:"mandate"` // null where people approved
+	Receipt     *string         `json:"receipt"` // null where no ledger is founded
+}
+
+// Approval shows that a batch is among those that a person signed.
+type Approval struct {
+	Bundle json.RawMessage `json:"bundle"`
+	Count  int             `json:"count"` // of leaves
+	Index  int             `json:"index"` // of the batch's leaf
+	Proof  [][]byte        `json:"proof"` // its audit path, in base64
+}
+
+// PutGrant replaces a tenant's rows, if its grant is still at a stamp, and gives
+// the new stamp. The key makes a second try answer what the first one did. After
+// an UnknownError the write may or may not have been carried out.
+func (c *Client) PutGrant(ctx context.Context, id catalog.TenantID, base catalog.Stamp, rows catalog.Rows, authority *Authority, key string) (catalog.Stamp, error) {
+	path := "/tenants/" + id.String() + "/entitlements"
+	if rows == nil {
+		rows = catalog.Rows{}
+	}
+	body, err := json.Marshal(struct {
+		Authority *Authority   `json:"authority"`
+		Rows      catalog.Rows `json:"rows"`
+	}{authority, rows})
+	if err != nil {
+		return catalog.Stamp{}, fmt.Errorf("PUT %s: %w", path, err)
+	}
+	r, err := c.request(ctx, http.MethodPut, path, body)
+	if err != nil {
+		return catalog.Stamp{}, err
+	}
+	r.Header.Set("If-Match", base.ETag)
+	r.Header.Set("Idempotency-Key", key)
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return catalog.Stamp{}, c.unknown(r.Method, path, err)
+	}
+	var w wireGrant
+	if err := accept(answer, http.StatusOK, &w); err != nil {
+		return catalog.Stamp{}, c.unknown(r.Method, path, err)
+	}
+	g, err := w.parse(answer.Header.Get("ETag"))
+	if err == nil && (g.Tenant != id || len(g.Rows.Minus(rows))+len(rows.Minus(g.Rows)) > 0) {
+		err = fmt.Errorf("it answers with other rows than were written")
+	}
+	if err != nil {
+		return catalog.Stamp{}, &UnknownError{"PUT " + path, err}
+	}
+	return g.Stamp, nil
+}

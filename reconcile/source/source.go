@@ -1,0 +1,195 @@
+// Package source reads a git repository at a commit, straight from its objects:
+// no checkout, no work tree, no environment. The same commit is the same files
+// on every machine.
+//
+// A Repository resolves a revision to a Commit, and Files gives the commit's
+// tree as an fs.FS whose directory entries know their git hashes (Entry.Hash).
+// Two directories of one hash hold the same, so that a reader who has seen one
+// need not list the other, and Changed walks only where hashes differ.
+//
+// Symbolic links and submodules show in listings with their type and cannot be
+// opened. Bare repositories, linked work trees and shallow clones work. What
+// does not is said by name: a repository in git's SHA-256 format, and an object
+// that a partial clone has left on the server.
+//
+// go-git's handles are not safe to share between goroutines, so a Repository
+// keeps a handle for each that reads at one time.
+package source
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/config"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/storage/filesystem"
+)
+
+// ErrNotRepository says that a folder is in no git repository.
+var ErrNotRepository = errors.New("not a git repository")
+
+// RevisionError says that a revision cannot be used.
+type RevisionError struct {
+	Revision string
+	Err      error
+}
+
+func (e *RevisionError) Error() string { return fmt.Sprintf("revision %q: %v", e.Revision, e.Err) }
+
+// Unwrap returns the cause.
+func (e *RevisionError) Unwrap() error { return e.Err }
+
+// Repository is a git repository that can be read by many goroutines.
+type Repository struct {
+	repo *git.Repository // for what is not read in parallel: references and configuration
+
+	mu   sync.Mutex
+	idle []*filesystem.Storage
+	all  []*filesystem.Storage
+}
+
+// Commit is a commit by its hashes, in hexadecimal.
+type Commit struct {
+	Hash string
+	Tree string
+	Ref  string // the full name of the branch or tag that it was asked for by, or ""
+}
+
+// Open opens the repository that a folder is in.
+func Open(dir string) (*Repository, error) {
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	repo, err := git.PlainOpenWithOptions(path, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
+	if errors.Is(err, git.ErrRepositoryNotExists) {
+		repo, err = git.PlainOpenWithOptions(path, &git.PlainOpenOptions{DetectDotGit: true, EnableDotGitCommonDir: true})
+	}
+	switch {
+	case errors.Is(err, git.ErrRepositoryNotExists):
+		return nil, fmt.Errorf("open %s: %w", dir, ErrNotRepository)
+	case err != nil && strings.Contains(err.Error(), "objectformat"):
+		return nil, fmt.Errorf("open %s: the repository is in git's SHA-256 object format, and only SHA-1 can be read", dir)
+	case err != nil:
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	return &Repository{repo: repo}, nil
+}
+
+// Close gives up what the repository holds open.
+func (r *Repository) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var errs []error
+	for _, s := range r.all {
+		errs = append(errs, s.Close())
+	}
+	r.idle, r.all = nil, nil
+	return errors.Join(errs...)
+}
+
+// borrow gives the caller a handle of its own until it is given back.
+func (r *Repository) borrow() *filesystem.Storage {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.idle); n > 0 {
+		s := r.idle[n-1]
+		r.idle = r.idle[:n-1]
+		return s
+	}
+	shared := r.repo.Storer.(*filesystem.Storage)
+	// Without KeepDescriptors every object opens its pack anew.
+	s := filesystem.NewStorageWithOptions(shared.Filesystem(), cache.NewObjectLRUDefault(), filesystem.Options{KeepDescriptors: true})
+	r.all = append(r.all, s)
+	return s
+}
+
+func (r *Repository) giveBack(s *filesystem.Storage) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.idle = append(r.idle, s)
+}
+
+// Resolve returns the commit that a revision names, in any of git's common
+// spellings. It returns a RevisionError where there is none.
+func (r *Repository) Resolve(revision string) (Commit, error) {
+	hash, err := r.repo.ResolveRevision(plumbing.Revision(revision))
+	if err != nil {
+		return Commit{}, &RevisionError{revision, r.whyNot(revision, err)}
+	}
+	commit, err := object.GetCommit(r.repo.Storer, *hash)
+	if err != nil {
+		return Commit{}, &RevisionError{revision, explain(err, *hash)}
+	}
+	return Commit{Hash: hash.String(), Tree: commit.TreeHash.String(), Ref: r.ref(revision)}, nil
+}
+
+// whyNot says in words why a revision has no commit.
+func (r *Repository) whyNot(revision string, err error) error {
+	if !errors.Is(err, plumbing.ErrReferenceNotFound) {
+		return err
+	}
+	if revision == "HEAD" {
+		return errors.New("the repository has no commit yet")
+	}
+	return errors.New("the repository has no such commit, branch or tag")
+}
+
+// explain names an object that is not there.
+func explain(err error, hash plumbing.Hash) error {
+	if errors.Is(err, plumbing.ErrObjectNotFound) {
+		return fmt.Errorf("object %s is not in the repository: a shallow or partial clone may have left it on the server", hash)
+	}
+	return fmt.Errorf("object %s: %w", hash, err)
+}
+
+// ref returns the full name of the reference that a revision is, or "".
+func (r *Repository) ref(revision string) string {
+	names := []plumbing.ReferenceName{
+		plumbing.ReferenceName(revision),
+		plumbing.NewBranchReferenceName(revision),
+		plumbing.NewTagReferenceName(revision),
+	}
+	for _, name := range names {
+		ref, err := r.repo.Storer.Reference(name)
+		if err != nil {
+			continue
+		}
+		if ref.Type() == plumbing.SymbolicReference {
+			return ref.Target().String()
+		}
+		if name == plumbing.HEAD {
+			return "" // detached
+		}
+		return name.String()
+	}
+	return ""
+}
+
+// Remote returns the URL of the remote "origin" without the user and password
+// that it may hold, or "" where there is none.
+func (r *Repository) Remote() string {
+	remote, err := r.repo.Remote("origin")
+	if err != nil || len(remote.Config().URLs) == 0 {
+		return ""
+	}
+	return withoutCredentials(remote.Config())
+}
+
+func withoutCredentials(remote *config.RemoteConfig) string {
+	text := remote.URLs[0]
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" {
+		return text // host:path, or a folder: neither has a password
+	}
+	u.User = nil
+	u.RawQuery = ""
+	return u.String()
+}
