@@ -124,8 +124,7 @@ func benchTenants(b *testing.B, at target) (urls, tags []string) {
 		facilities = append(facilities, fmt.Sprintf("facility-%d", f))
 	}
 	for i := range connections {
-		id := fmt.Sprintf("tenant-%d", i)
-		at.provisioned(b, id, "hospital", facilities...)
+		id := at.provisioned(b, fmt.Sprintf("tenant-%d", i), "hospital", facilities...)
 		wrote := readGrant(b, at.replace(b, id, at.grant(b, id).ETag, benchRows(b)...).want(200))
 		urls, tags = append(urls, at.base+"/tenants/"+id+"/entitlements"), append(tags, wrote.ETag)
 	}

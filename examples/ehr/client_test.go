@@ -2,6 +2,8 @@ package main_test
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -158,25 +160,35 @@ type (
 	object = map[string]any
 )
 
+// unique returns an identifier that no earlier run has used on this server.
+func unique(name string) string {
+	var b [4]byte
+	rand.Read(b[:])
+	return name + "-" + hex.EncodeToString(b[:])
+}
+
 // root begins a request of somebody who may do everything.
 func (at target) root(t testing.TB, method, path string, body any) call {
 	t.Helper()
 	return at.as(t, "super_admin", method, path, body)
 }
 
-// tenant makes a tenant of an organisation of its own, with no facility yet.
-func (at target) tenant(t testing.TB, id, edition string) {
+// tenant makes a tenant of an organisation of its own, with no facility yet, and
+// returns its id.
+func (at target) tenant(t testing.TB, name, edition string) string {
 	t.Helper()
+	id := unique(name)
 	at.root(t, "POST", "/clients", object{"id": id + "-org", "name": "Organisation of " + id}).want(201)
 	at.root(t, "POST", "/tenants", object{
 		"id": id, "name": "Tenant " + id, "organisation": id + "-org", "edition": edition, "hosting": "cloud",
 	}).want(201)
+	return id
 }
 
-// provisioned makes a tenant with facilities.
-func (at target) provisioned(t testing.TB, id, edition string, facilities ...string) {
+// provisioned makes a tenant with facilities and returns its id.
+func (at target) provisioned(t testing.TB, name, edition string, facilities ...string) string {
 	t.Helper()
-	at.tenant(t, id, edition)
+	id := at.tenant(t, name, edition)
 	var sites []object
 	for _, facility := range facilities {
 		sites = append(sites, object{"id": facility, "name": "Facility " + facility, "beds": 10})
@@ -184,6 +196,7 @@ func (at target) provisioned(t testing.TB, id, edition string, facilities ...str
 	at.root(t, "POST", "/tenants/"+id+"/provision", object{
 		"edition": edition, "facilities": sites, "staff": []object{},
 	}).want(200)
+	return id
 }
 
 // grant reads a tenant's grant.

@@ -116,7 +116,7 @@ func (l listing) fill(page *Page, found []Record, limit int) (int, error) {
 // cursor, else where the cursor says.
 func (p *Platform) resume(v View, l listing, text string) (cursor, error) {
 	if text != "" {
-		return p.openCursor(l, text)
+		return p.openCursor(v, l, text)
 	}
 	head, err := v.Head()
 	if err != nil {
@@ -136,7 +136,9 @@ func (p *Platform) sealCursor(l listing, c cursor) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(append(p.cursorTag(l, payload), payload...)), nil
 }
 
-func (p *Platform) openCursor(l listing, text string) (c cursor, err error) {
+// openCursor reads a cursor. One whose state was lost with a restored backup is
+// as bad as a forged one: its next page would be of another history.
+func (p *Platform) openCursor(v View, l listing, text string) (c cursor, err error) {
 	bad := refuse(BadCursor, "cursor: not one that this list gave")
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(sealed) < sha256.Size {
@@ -146,7 +148,13 @@ func (p *Platform) openCursor(l listing, text string) (c cursor, err error) {
 	if !hmac.Equal(tag, p.cursorTag(l, payload)) {
 		return cursor{}, bad
 	}
-	err = json.Unmarshal(payload, &c)
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return cursor{}, err
+	}
+	hash, err := v.HashAt(c.Seq)
+	if err == nil && hash != c.Hash {
+		return cursor{}, bad
+	}
 	return c, err
 }
 

@@ -82,14 +82,18 @@ func (w *writer) close() error {
 func (w *writer) run() {
 	defer close(w.done)
 	for first := range w.jobs {
-		group := w.gather(first)
-		err := w.commit(group)
-		for _, j := range group {
-			if err != nil {
-				j.err = err // also a refusal was judged by what is now undone
-			}
-			j.result <- j.err
+		w.answer(w.gather(first))
+	}
+}
+
+// answer carries out a group and tells each write what it came to.
+func (w *writer) answer(group []*job) {
+	err := w.commit(group)
+	for _, j := range group {
+		if err != nil {
+			j.err = err // also a refusal was judged by what is now undone
 		}
+		j.result <- j.err
 	}
 }
 

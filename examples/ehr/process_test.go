@@ -1,0 +1,320 @@
+package main_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	main "github.com/veonahealth/charter/examples/ehr"
+)
+
+// The tests of this file run the program as a process, or as its command line.
+
+// build makes the binary once for the test that asks.
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "ehr")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// spawn starts the binary on a database.
+func spawn(t *testing.T, binary, db string) (*exec.Cmd, target) {
+	t.Helper()
+	process := exec.Command(binary, "--listen", "127.0.0.1:0", "--db", db, "--tokens", tokensFile(t))
+	process.Stderr = t.Output()
+	stdout, err := process.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { process.Process.Kill() })
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	base, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+	if err != nil || !ok {
+		t.Fatalf("first line %q: %v", line, err)
+	}
+	return process, target{base: base, tokens: tokens}
+}
+
+// TestWhatWasAnsweredSurvivesKill kills the process under load, again and again,
+// and compares what the next one holds with what the clients were told.
+func TestWhatWasAnsweredSurvivesKill(t *testing.T) {
+	binary, db := build(t), filepath.Join(t.TempDir(), "ehr.db")
+	const clients, rounds = 16, 5
+	known := modules(t)
+	var ids []string
+	told := make([]grant, clients) // the newest answer of each client
+	for round := range rounds {
+		process, at := spawn(t, binary, db)
+		for i := len(ids); i < clients; i++ {
+			ids = append(ids, at.provisioned(t, "t", "health-centre", "main"))
+			told[i] = at.grant(t, ids[i])
+		}
+		var group sync.WaitGroup
+		enough := make(chan struct{}, 1<<16)
+		for i := range ids {
+			group.Go(func() {
+				for n := round; ; n++ {
+					r, err := try(at, ids[i], told[i].ETag, row{"main", known[n%len(known)]})
+					if err != nil {
+						return // the process is gone
+					}
+					told[i] = r
+					enough <- struct{}{}
+				}
+			})
+		}
+		for range 40 * (round + 1) {
+			<-enough
+		}
+		process.Process.Kill()
+		process.Wait()
+		group.Wait()
+
+		process, at = spawn(t, binary, db)
+		newest := map[string]int64{}
+		for i, id := range ids {
+			live := at.grant(t, id)
+			newest[id] = live.Revision
+			// One write may have been carried out whose answer did not arrive.
+			if live.Revision != told[i].Revision && live.Revision != told[i].Revision+1 {
+				t.Errorf("round %d: tenant %s was told revision %d, and is at %d", round, id, told[i].Revision, live.Revision)
+			}
+			if live.Revision == told[i].Revision && string(encode(t, live)) != string(encode(t, told[i])) {
+				t.Errorf("round %d: tenant %s was told %+v, and holds %+v", round, id, told[i], live)
+			}
+			told[i] = live
+		}
+		checkTrail(t, at.trail(t), newest)
+		process.Process.Signal(syscall.SIGTERM)
+		if err := process.Wait(); err != nil {
+			t.Errorf("SIGTERM: %v", err)
+		}
+	}
+}
+
+// try writes a grant, where the server may be gone at any moment.
+func try(at target, id, etag string, rows ...row) (g grant, err error) {
+	text, err := json.Marshal(map[string]any{"rows": rows})
+	if err != nil {
+		return g, err
+	}
+	answered, body, err := roundTrip(http.DefaultClient, "PUT", at.base+"/tenants/"+id+"/entitlements", etag, text)
+	if err != nil {
+		return g, err
+	}
+	err = json.Unmarshal(body, &g)
+	g.ETag = answered
+	return g, err
+}
+
+func TestARestartKeepsEverything(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "ehr.db")
+	at, stop := launch(t, db)
+	id := at.provisioned(t, "t", "hospital", "main", "annex")
+	etag := at.grant(t, id).ETag
+	write := func(at target) reply {
+		return at.replace(t, id, etag, row{"main", "rx"}).with("Idempotency-Key", "k").want(200)
+	}
+	first := write(at)
+	var half page
+	at.root(t, "GET", "/tenants/"+id+"/facilities?limit=1", nil).want(200).decode(t, &half)
+	root := at.as(t, "", "GET", "/", nil).want(200)
+	trail, grant := at.trail(t), at.grant(t, id)
+	stop()
+
+	at = startOn(t, db)
+	if again := at.as(t, "", "GET", "/", nil).want(200); string(again.body) != string(root.body) {
+		t.Errorf("root %s, was %s", again.body, root.body)
+	}
+	if again := write(at); string(again.body) != string(first.body) || again.Header.Get("ETag") != first.Header.Get("ETag") {
+		t.Errorf("a retry after a restart is answered %s, at first %s", again.body, first.body)
+	}
+	if again := at.grant(t, id); string(encode(t, again)) != string(encode(t, grant)) {
+		t.Errorf("grant %+v, was %+v", again, grant)
+	}
+	if again := at.trail(t); string(encode(t, again)) != string(encode(t, trail)) {
+		t.Errorf("trail %+v, was %+v", again, trail)
+	}
+	var rest page
+	at.root(t, "GET", withCursor("/tenants/"+id+"/facilities", *half.NextCursor), nil).want(200).decode(t, &rest)
+	if rest.Snapshot != half.Snapshot || len(rest.Items) != 1 {
+		t.Errorf("the next page after a restart: %+v", rest)
+	}
+	at.bulk(t, "/entitlements?since="+half.Snapshot)
+}
+
+func TestADatabaseInMemoryKeepsNothing(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	at, stop := launch(t, ":memory:")
+	at.provisioned(t, "t", "hospital", "main")
+	stop()
+	if left, err := os.ReadDir(temp); err != nil {
+		t.Fatal(err)
+	} else {
+		for _, entry := range left {
+			if strings.HasPrefix(entry.Name(), "ehr-") {
+				t.Errorf("left behind: %s", entry.Name())
+			}
+		}
+	}
+	if tenants := start(t).all(t, "/tenants"); tenants.Total != 0 {
+		t.Errorf("%d tenants in another memory", tenants.Total)
+	}
+}
+
+// TestAStopAnswersWhatRuns stops the server while writes are on their way, and
+// checks that each was either answered and kept, or not taken.
+func TestAStopAnswersWhatRuns(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "ehr.db")
+	at, stop := launch(t, db)
+	id := at.provisioned(t, "t", "hospital", "main")
+	told := at.grant(t, id)
+	wrote := make(chan struct{}, 1<<16)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			g, err := try(at, id, told.ETag, row{"main", "rx"})
+			if err != nil {
+				return
+			}
+			told = g
+			wrote <- struct{}{}
+		}
+	}()
+	for range 20 {
+		<-wrote
+	}
+	stop()
+	<-ended
+	if live := startOn(t, db).grant(t, id); live.Revision != told.Revision {
+		t.Errorf("told revision %d, kept %d", told.Revision, live.Revision)
+	}
+}
+
+func TestTheCommandLine(t *testing.T) {
+	good := tokensFile(t)
+	text := func(content string) string {
+		file := filepath.Join(t.TempDir(), "tokens.json")
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	held := filepath.Join(t.TempDir(), "held.db")
+	_, stop := launch(t, held, "--instance", "first")
+	stop()
+	foreign := text("this is no database, but long enough to be taken for one\n" + strings.Repeat("x", 4096))
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	memory := []string{"--listen", "127.0.0.1:0", "--db", ":memory:"}
+	with := func(args ...string) []string { return append(memory[:len(memory):len(memory)], args...) }
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"nothing", nil, 64, "--listen: missing"},
+		{"no database", []string{"--listen", "127.0.0.1:0", "--tokens", good}, 64, "--db: missing"},
+		{"no tokens", memory, 64, "--tokens: missing"},
+		{"an unknown flag", with("--tokens", good, "--frobnicate"), 64, "frobnicate"},
+		{"a flag that is not there yet", with("--tokens", good, "--rate", "5"), 64, "rate"},
+		{"an argument too many", with("--tokens", good, "serve"), 64, `"serve"`},
+		{"an instance with a space", with("--tokens", good, "--instance", "a b"), 64, "--instance"},
+		{"a tokens file that is not there", with("--tokens", "/nowhere/tokens.json"), 1, "no such file"},
+		{"tokens that are no JSON", with("--tokens", text("hello")), 1, "tokens:"},
+		{"no tokens in the file", with("--tokens", text("{}")), 1, "tokens:"},
+		{"a token twice", with("--tokens", text(`{"s3cret":{"actor":"a"},"s3cret":{"actor":"b"}}`)), 1, "each token once"},
+		{"an empty token", with("--tokens", text(`{"":{"actor":"a"}}`)), 1, "a token of 0 bytes"},
+		{"a token with a space", with("--tokens", text(`{"s3c ret":{"actor":"a"}}`)), 1, "a token of 7 bytes"},
+		{"a token without an actor", with("--tokens", text(`{"s3cret":{"roles":["support"]}}`)), 1, "actor"},
+		{"an unknown role", with("--tokens", text(`{"s3cret":{"actor":"a","roles":["king"]}}`)), 1, `role "king"`},
+		{"an unknown field of a token", with("--tokens", text(`{"s3cret":{"actor":"a","admin":true}}`)), 1, "tokens:"},
+		{"a tokens file without end", with("--tokens", text(`{"s3cret":{"actor":"`+strings.Repeat("a", 2<<20)+`"}}`)), 1, "larger than"},
+		{"a catalogue that is not there", with("--tokens", good, "--catalog", "/nowhere"), 1, "/nowhere"},
+		{"two modules that gate one route", with("--tokens", good, "--catalog", catalogDir(t, `package catalog
+modules: {a: {name: "A", routes: ["/x"]}, b: {name: "B", routes: ["/x"]}}
+`)), 1, `route "/x"`},
+		{"a route that no request can have", with("--tokens", good, "--catalog", catalogDir(t, `package catalog
+modules: a: {name: "A", routes: ["/x/../y"]}
+`)), 1, `route "/x/../y"`},
+		{"a folder for a database", []string{"--listen", "127.0.0.1:0", "--db", t.TempDir(), "--tokens", good}, 1, "open database"},
+		{"a file that is no database", []string{"--listen", "127.0.0.1:0", "--db", foreign, "--tokens", good}, 1, "open database"},
+		{"another instance's database", []string{"--listen", "127.0.0.1:0", "--db", held, "--tokens", good, "--instance", "second"}, 1, `"first"`},
+		{"an address that is taken", []string{"--listen", taken.Addr().String(), "--db", ":memory:", "--tokens", good}, 1, "address already in use"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			var stdout, stderr strings.Builder
+			if code := main.Run(ctx, c.args, &stdout, &stderr); code != c.code {
+				t.Errorf("exit %d, want %d", code, c.code)
+			}
+			said := strings.TrimSuffix(stderr.String(), "\n")
+			if !strings.Contains(said, c.says) || strings.Contains(said, "\n") || !strings.HasPrefix(said, "ehr: ") {
+				t.Errorf("standard error %q, want one line with %q", said, c.says)
+			}
+			if strings.Contains(said, "s3cret") {
+				t.Errorf("standard error tells a token: %s", said)
+			}
+			if stdout.Len() > 0 {
+				t.Errorf("standard output %q", stdout.String())
+			}
+		})
+	}
+	t.Run("help is help", func(t *testing.T) {
+		var help strings.Builder
+		if code := main.Run(t.Context(), []string{"--help"}, io.Discard, &help); code != 0 || !strings.Contains(help.String(), "--listen HOST:PORT") {
+			t.Errorf("exit %d: %s", code, help.String())
+		}
+	})
+}
+
+func TestATokenHoldsItsRolesAndItsOwnCapabilities(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tokens.json")
+	err := os.WriteFile(file, []byte(`{
+		"reader": {"actor": "r", "capabilities": ["audit.read"]},
+		"group": {"actor": "g", "capabilities": ["entitlements.*"]},
+		"both": {"actor": "b", "roles": ["billing"], "capabilities": ["audit.read"]}}`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A flag that is given twice takes the last.
+	at := start(t, "--tokens", file, "--catalog", catalogDir(t, nested))
+	at.tokens = map[string]string{"reader": "reader", "group": "group", "both": "both"}
+	for _, c := range []struct {
+		token, path string
+		status      int
+	}{
+		{"reader", "/audit", 200}, {"reader", "/entitlements", 403},
+		{"group", "/entitlements", 200}, {"group", "/audit", 403},
+		{"both", "/audit", 200}, {"both", "/clients", 200}, {"both", "/editions", 403},
+	} {
+		t.Run(fmt.Sprint(c.token, c.path), func(t *testing.T) {
+			at.as(t, c.token, "GET", c.path, nil).want(c.status)
+		})
+	}
+}
