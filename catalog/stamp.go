@@ -6,8 +6,8 @@ import "strings"
 // same stamp have seen the same rows, and a write that is conditional on it
 // fails when anybody wrote in between.
 type Stamp struct {
-	Revision int64  `json:"revision"` // counts the writes; 0 is a tenant that was never provisioned
 	ETag     string `json:"etag"`     // the HTTP entity tag, with its quotes
+	Revision int64  `json:"revision"` // counts the writes; 0 is a tenant that was never provisioned
 }
 
 // Valid reports whether the stamp is a revision and one strong entity tag of

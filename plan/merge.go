@@ -108,6 +108,26 @@ func (b *Builder) Tenant(t *catalog.Tenant, live Live) Part {
 	return p
 }
 
+// Pending counts the rows that would be granted and revoked.
+func (p *Part) Pending() (granted, revoked int) {
+	for _, b := range p.batches {
+		for _, c := range b.Changes {
+			if c.Action == Revoke {
+				revoked++
+			} else {
+				granted++
+			}
+		}
+	}
+	return granted, revoked
+}
+
+// Held returns what is kept as it is live.
+func (p *Part) Held() []Held { return p.held }
+
+// Refusals returns what is declared and cannot be carried out.
+func (p *Part) Refusals() []Refusal { return p.refusals }
+
 func (p *Part) refuse(facility string, code Code, text string) {
 	p.refusals = append(p.refusals, Refusal{Code: code, Facility: facility, Tenant: p.tenant, Text: text})
 }

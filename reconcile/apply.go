@@ -75,7 +75,7 @@ func (e *StaleError) Error() string { return "the plan no longer holds: " + e.Te
 // cancelled no further batch is begun, those under way are brought to an end,
 // and the outcomes say where it stopped.
 func Apply(ctx context.Context, e EHR, r ApplyRequest) ([]Outcome, error) {
-	if err := holds(r.Plan, r.Now); err != nil {
+	if err := CheckTime(r.Plan, r.Now); err != nil {
 		return nil, err
 	}
 	platform, err := e.Platform(ctx)
@@ -102,8 +102,8 @@ func Apply(ctx context.Context, e EHR, r ApplyRequest) ([]Outcome, error) {
 	return a.outcomes, nil
 }
 
-// holds refuses a plan whose time is over, or that judged dates by another time.
-func holds(p *plan.Plan, now time.Time) error {
+// CheckTime refuses, with a StaleError, a plan whose time is over, or that judged dates by another time.
+func CheckTime(p *plan.Plan, now time.Time) error {
 	switch {
 	case !now.Before(p.ExpiresAt):
 		return &StaleError{"it expired at " + p.ExpiresAt.Format(time.RFC3339)}

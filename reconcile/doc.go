@@ -37,6 +37,8 @@ type EHR interface {
 	// yielded counts only when it returns without an error. It must only be
 	// called where the platform has ehr.FeatureBulk.
 	Grants(ctx context.Context, yield func(catalog.Grant) error) (snapshot string, err error)
+	// Deployment reads the state of a tenant's deployment.
+	Deployment(ctx context.Context, id catalog.TenantID) (ehr.Deployment, error)
 	// PutGrant replaces a tenant's rows if its grant is still at base.
 	PutGrant(ctx context.Context, id catalog.TenantID, base catalog.Stamp, rows catalog.Rows, authority *ehr.Authority, key string) (catalog.Stamp, error)
 }

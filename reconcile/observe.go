@@ -27,7 +27,7 @@ type Observation struct {
 // observer reads the live state of declared tenants.
 type observer struct {
 	ehr      EHR
-	declared []catalog.Declaration // sorted by id
+	declared []catalog.Declaration                  // sorted by id
 	handle   func(*catalog.Tenant, plan.Live) error // called by many goroutines
 	found    Observation
 	status   map[catalog.TenantID]plan.Status

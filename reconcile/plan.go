@@ -8,6 +8,7 @@ import (
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/reconcile/ehr"
 )
 
 // PlanRequest says what to plan.
@@ -35,14 +36,7 @@ func (e *InstanceError) Error() string {
 // Tenants whose live state could not be read are in the plan's Unreadable. An
 // error means that there is no plan.
 func Plan(ctx context.Context, e EHR, r PlanRequest) (*plan.Plan, Observation, error) {
-	platform, err := e.Platform(ctx)
-	if err != nil {
-		return nil, Observation{}, err
-	}
-	if declared := r.Environment.Instance; declared != "" && declared != platform.Instance {
-		return nil, Observation{}, &InstanceError{declared, platform.Instance}
-	}
-	b, err := newBuilder(e, &r, platform.Instance)
+	b, platform, err := prepare(ctx, e, &r)
 	if err != nil {
 		return nil, Observation{}, err
 	}
@@ -60,6 +54,19 @@ func Plan(ctx context.Context, e EHR, r PlanRequest) (*plan.Plan, Observation, e
 	b.Observed(found.Snapshot)
 	p, err := b.Plan()
 	return p, found, err
+}
+
+// prepare checks that the platform is the declared one, and starts a plan of it.
+func prepare(ctx context.Context, e EHR, r *PlanRequest) (*plan.Builder, ehr.Platform, error) {
+	platform, err := e.Platform(ctx)
+	if err != nil {
+		return nil, platform, err
+	}
+	if declared := r.Environment.Instance; declared != "" && declared != platform.Instance {
+		return nil, platform, &InstanceError{declared, platform.Instance}
+	}
+	b, err := newBuilder(e, r, platform.Instance)
+	return b, platform, err
 }
 
 func newBuilder(e EHR, r *PlanRequest, instance string) (*plan.Builder, error) {

@@ -72,7 +72,7 @@ func folder[T any](ctx context.Context, l *loader, dir string, kind unitKind, bi
 	if !ok {
 		return nil, nil
 	}
-	cacheKey := keyOf(l.opts.Identity, "folder", dir, e.hash, l.module, l.root.digest)
+	cacheKey := KeyOf(l.opts.Identity, "folder", dir, e.hash, l.module, l.root.digest)
 	cached := l.opts.Cache != nil && e.hash != "" && !l.root.constrains
 	if cached {
 		if kept, ok := l.opts.Cache.Get(cacheKey); ok {

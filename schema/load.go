@@ -311,7 +311,7 @@ func (l *loader) value(ctx context.Context, u *unit, s *shared) (*node, Problems
 
 // byCUE evaluates a unit by CUE, unless the same was evaluated before.
 func (l *loader) byCUE(ctx context.Context, u *unit) (*node, Problems, error) {
-	key := keyOf(l.opts.Identity, "node", u.kind.Pkg, u.kind.Needed, u.dir, l.module,
+	key := KeyOf(l.opts.Identity, "node", u.kind.Pkg, u.kind.Needed, u.dir, l.module,
 		contentOf(u.files), contentOf(u.shared), packagesOf(u.packages))
 	if l.opts.Cache != nil {
 		if kept, ok := l.opts.Cache.Get(key); ok {
@@ -340,7 +340,7 @@ func packagesOf(packages map[string][]*source) string {
 	for _, p := range sortedKeys(packages) {
 		parts = append(parts, p, contentOf(packages[p]))
 	}
-	key := keyOf(parts...)
+	key := KeyOf(parts...)
 	return fmt.Sprintf("%x", key[:])
 }
 

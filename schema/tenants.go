@@ -130,7 +130,7 @@ func (l *loader) tenantKey(d tenantDir, content string) Key {
 	if d.shared.constrains {
 		constrains = "constrains"
 	}
-	return keyOf(l.opts.Identity, "tenant", d.path, content, l.module, d.shared.digest, constrains)
+	return KeyOf(l.opts.Identity, "tenant", d.path, content, l.module, d.shared.digest, constrains)
 }
 
 // kept returns what is kept of an evaluation, held against today's catalogue; nil

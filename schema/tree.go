@@ -183,9 +183,9 @@ func (l *loader) holdsCUE(dir string, depth int) (bool, error) {
 // Key identifies an evaluation by everything that can change its result.
 type Key [sha256.Size]byte
 
-// keyOf hashes parts, each with its length, so that no two lists of parts give
+// KeyOf hashes parts, each with its length, so that no two lists of parts give
 // one key.
-func keyOf(parts ...string) Key {
+func KeyOf(parts ...string) Key {
 	h := sha256.New()
 	for _, part := range parts {
 		writePart(h, part)

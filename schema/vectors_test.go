@@ -37,8 +37,8 @@ func TestRowsFollowTheVectors(t *testing.T) {
 	}
 	for _, c := range vectors.Cases {
 		fleet, err := schema.Load(t.Context(), fstest.MapFS{
-			"catalog/catalog.cue":           {Data: []byte(vectors.Catalog)},
-			"organisations/all.cue":         {Data: []byte("package fleet\norganisations: {\"org-0\": name: \"0\", \"org-1\": name: \"1\", \"org-2\": name: \"2\"}\n")},
+			"catalog/catalog.cue":            {Data: []byte(vectors.Catalog)},
+			"organisations/all.cue":          {Data: []byte("package fleet\norganisations: {\"org-0\": name: \"0\", \"org-1\": name: \"1\", \"org-2\": name: \"2\"}\n")},
 			"tenants/" + c.Tenant + "/t.cue": {Data: []byte(c.CUE)},
 		}, schema.Options{})
 		if err != nil {

@@ -46,8 +46,8 @@ type Tenant struct {
 	Status string
 }
 
-// EHRStatus is the state of a tenant's deployment.
-type EHRStatus struct {
+// Deployment is the state of a tenant's deployment.
+type Deployment struct {
 	Reachable bool   `json:"reachable"`
 	App       string `json:"app"`
 	Release   string `json:"release"`
@@ -392,8 +392,8 @@ func endOfStream(lines *bufio.Scanner, line *streamLine, count int) (string, err
 }
 
 // Deployment reads the state of a tenant's deployment.
-func (c *Client) Deployment(ctx context.Context, id catalog.TenantID) (EHRStatus, error) {
-	var s EHRStatus
-	_, err := c.get(ctx, "/tenants/"+id.String()+"/ehr-status", &s)
-	return s, err
+func (c *Client) Deployment(ctx context.Context, id catalog.TenantID) (Deployment, error) {
+	var d Deployment
+	_, err := c.get(ctx, "/tenants/"+id.String()+"/ehr-status", &d)
+	return d, err
 }

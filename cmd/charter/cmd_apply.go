@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/veonahealth/charter/cmd/charter/internal/view"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/seal"
+	"github.com/veonahealth/charter/reconcile"
+)
+
+type applyOptions struct {
+	file   string // "" to plan, show and ask
+	plan   planOptions
+	keys   trustFlags
+	key    keyFlags
+	output outputFlag
+}
+
+func (a *app) newApply() *cobra.Command {
+	var o applyOptions
+	cmd := &cobra.Command{
+		Use:   "apply [FILE]",
+		Short: "Carry out a plan that was signed",
+		Long: `Apply checks who signed the plan, and then writes each tenant's changes in one
+conditional request. A tenant whose grant has moved since drops out by name; one
+that fails stops no other. Applying a plan twice changes nothing and says so.
+
+Without a file, on a terminal: plan, show, ask, sign with --key, and apply.`,
+		Example: `  charter apply plan.json --trusted-key reviewer.pub
+  charter apply --key me.key`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.file = args[0]
+				return a.apply(cmd.Context(), &o)
+			}
+			return a.applyAsking(cmd.Context(), &o)
+		},
+	}
+	o.plan.bind(cmd)
+	o.keys.bind(cmd)
+	o.key.bind(cmd)
+	o.output.bind(cmd, "text", "json")
+	return cmd
+}
+
+// apply carries out a saved plan.
+func (a *app) apply(ctx context.Context, o *applyOptions) error {
+	file, err := readPlan(o.file)
+	if err != nil {
+		return err
+	}
+	if len(o.keys.files) == 0 {
+		return failHint(exitTrust, "give --trusted-key FILE for each person whose signature counts", "%s: no key is trusted", o.file)
+	}
+	keys, err := o.keys.load()
+	if err != nil {
+		return err
+	}
+	return a.applyFile(ctx, o, file, keys)
+}
+
+func (a *app) applyFile(ctx context.Context, o *applyOptions, file *planFile, keys *trusted) error {
+	if !file.plan.KnownMinor() {
+		return fail(exitFailed, "%s is of format version %s, and this charter knows every field of %s only", file.path, file.plan.FormatVersion, plan.FormatVersion)
+	}
+	now := a.now()
+	found, err := file.signatures(keys, now)
+	if err != nil {
+		return err
+	}
+	verdict := file.decide(found)
+	if verdict.err != nil {
+		return verdict.err
+	}
+	if env := o.plan.scope.env; env != file.plan.Environment {
+		return fail(exitTrust, "the plan is for environment %s, not %s", file.plan.Environment, env)
+	}
+	client, err := o.plan.ehr.client(a, "")
+	if err != nil {
+		return err
+	}
+	progress := a.newProgress()
+	outcomes, err := reconcile.Apply(ctx, client, reconcile.ApplyRequest{
+		Plan: file.plan, Digest: file.digest, Approvals: verdict.approvals, Now: now, Progress: progress.step,
+	})
+	progress.end()
+	if err != nil {
+		return unread(err)
+	}
+	return a.showOutcomes(ctx, o, file, outcomes)
+}
+
+// application is what an apply did, for programs.
+type application struct {
+	Plan     string              `json:"plan"`
+	Outcomes []reconcile.Outcome `json:"outcomes"`
+	Codes    []exitCode          `json:"codes"` // every status that applies, the gravest first
+}
+
+func (a *app) showOutcomes(ctx context.Context, o *applyOptions, file *planFile, outcomes []reconcile.Outcome) error {
+	codes := outcomeCodes(outcomes, ctx.Err() != nil)
+	var err error
+	if o.output.value == "json" {
+		err = view.JSON(a.stdout, application{file.digest.String(), outcomes, codes})
+	} else {
+		err = view.Outcomes(a.stdout, a.style(a.outTerminal), outcomes)
+	}
+	if err != nil {
+		return err
+	}
+	return finish(worst(codes...))
+}
+
+// applyAsking plans, shows, asks, signs and applies.
+func (a *app) applyAsking(ctx context.Context, o *applyOptions) error {
+	if !a.inTerminal || !a.errTerminal {
+		return failHint(exitUsage, "charter plan --out FILE, charter sign FILE, charter apply FILE", "no plan: without a terminal, give the FILE of a signed one")
+	}
+	p, err := a.makePlan(ctx, &o.plan)
+	if err != nil {
+		return err
+	}
+	data, err := plan.Encode(p)
+	if err != nil {
+		return err
+	}
+	if err := a.showPlan(p, data, "text"); err != nil {
+		return err
+	}
+	if p.Empty() {
+		return finish(planCode(p, false))
+	}
+	signer, err := o.key.open(a)
+	if err != nil {
+		return err
+	}
+	if yes, err := a.ask(fmt.Sprintf("Apply this to %s? Only \"yes\" will do: ", p.Live.EHR)); err != nil || !yes {
+		return errors.Join(fail(exitFailed, "nothing was applied"), err)
+	}
+	return a.applySigned(ctx, o, &planFile{path: "the plan", data: data, plan: p, digest: plan.DigestOf(data)}, signer)
+}
+
+// applySigned signs a plan that was just shown, and applies it.
+func (a *app) applySigned(ctx context.Context, o *applyOptions, file *planFile, signer *seal.Signer) error {
+	statement, err := (&approvalFlags{lasts: approvalLasts}).statement(file, a.now())
+	if err != nil {
+		return err
+	}
+	bundle, err := signer.Sign(statement)
+	if err != nil {
+		return err
+	}
+	file.bundles = [][]byte{bundle}
+	keys, err := o.keys.load()
+	if err != nil {
+		return err
+	}
+	if len(o.keys.files) == 0 { // whoever applies by hand trusts themselves
+		keys = trust(signer.PublicKey())
+	}
+	return a.applyFile(ctx, o, file, keys)
+}
+
+// ask puts a question to the person at the terminal.
+func (a *app) ask(question string) (bool, error) {
+	fmt.Fprint(a.stderr, question)
+	answer, err := bufio.NewReader(a.stdin).ReadString('\n')
+	return strings.TrimSpace(answer) == "yes", err
+}
+
+// progress tells how an apply goes on: on a terminal in place, elsewhere at most
+// one line a second.
+type progress struct {
+	app   *app
+	start time.Time
+	last  time.Time
+	shown bool
+}
+
+func (a *app) newProgress() *progress {
+	now := a.now()
+	return &progress{app: a, start: now, last: now}
+}
+
+func (p *progress) step(done, of int, _ reconcile.Outcome) {
+	now := p.app.now()
+	wait := time.Second
+	if p.app.errTerminal {
+		wait = 100 * time.Millisecond
+	}
+	if p.app.quiet || now.Sub(p.last) < wait {
+		return
+	}
+	p.last, p.shown = now, true
+	line := fmt.Sprintf("%d of %d tenants, %s", done, of, now.Sub(p.start).Round(time.Second))
+	if p.app.errTerminal {
+		fmt.Fprintf(p.app.stderr, "\r\x1b[K%s", line)
+		return
+	}
+	fmt.Fprintln(p.app.stderr, "charter: "+line)
+}
+
+func (p *progress) end() {
+	if p.shown && p.app.errTerminal {
+		fmt.Fprint(p.app.stderr, "\r\x1b[K")
+	}
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/veonahealth/charter/reconcile/source"
+	"github.com/veonahealth/charter/schema/write"
+)
+
+func (a *app) newInit() *cobra.Command {
+	return &cobra.Command{
+		Use:   "init [DIR]",
+		Short: "Lay out a new fleet repository",
+		Long: `Init lays out a fleet repository: the CUE module, the schema, the default
+catalogue, one organisation, one tenant with one admin, a policy and a workflow
+for pull requests; and commits it, where git knows who commits. It never
+overwrites: if one of its files is there already, nothing is written.`,
+		Example: "  charter init fleet",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			dir := "."
+			if len(args) == 1 {
+				dir = args[0]
+			}
+			return a.init(dir)
+		},
+	}
+}
+
+func (a *app) init(dir string) error {
+	files, err := write.Layout()
+	if err != nil {
+		return err
+	}
+	if err := absent(dir, files); err != nil {
+		return err
+	}
+	if err := layOut(dir, files); err != nil {
+		return fail(exitFailed, "lay out %s: %w", dir, err)
+	}
+	paths := make([]string, len(files))
+	for i, f := range files {
+		paths[i] = f.Path
+		fmt.Fprintln(a.stdout, filepath.Join(dir, filepath.FromSlash(f.Path)))
+	}
+	commit, err := source.Found(dir, paths, "Lay out the fleet\n\nMade by charter init.\n", a.author(), a.now())
+	if errors.Is(err, source.ErrNoAuthor) || errors.Is(err, source.ErrHistory) {
+		a.note("not committed: %s", err)
+		return nil
+	}
+	if err != nil {
+		return fail(exitFailed, "%w", err)
+	}
+	a.note("committed as %.12s; next: charter validate -C %s", commit, dir)
+	return nil
+}
+
+// author is whom the environment names as the one who commits.
+func (a *app) author() source.Author {
+	name, _ := a.lookupEnv("GIT_AUTHOR_NAME")
+	email, _ := a.lookupEnv("GIT_AUTHOR_EMAIL")
+	return source.Author{Name: name, Email: email}
+}
+
+// absent refuses to lay files out where one of them stands already.
+func absent(dir string, files []write.File) error {
+	var there []string
+	for _, f := range files {
+		if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(f.Path))); err == nil {
+			there = append(there, f.Path)
+		}
+	}
+	if len(there) > 0 {
+		return failHint(exitFailed, "nothing was written; name an empty folder", "%s has %s already", dir, strings.Join(there, ", "))
+	}
+	return nil
+}
+
+// layOut writes all files, or none.
+func layOut(dir string, files []write.File) (err error) {
+	var written []string
+	defer func() {
+		if err != nil {
+			for _, name := range written {
+				err = errors.Join(err, os.Remove(name))
+			}
+		}
+	}()
+	for _, f := range files {
+		name := filepath.Join(dir, filepath.FromSlash(f.Path))
+		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+			return err
+		}
+		if err := writeNew(name, f.Data, 0o644); err != nil {
+			return err
+		}
+		written = append(written, name)
+	}
+	return nil
+}

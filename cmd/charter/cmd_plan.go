@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/veonahealth/charter/cmd/charter/internal/view"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/reconcile"
+	"github.com/veonahealth/charter/reconcile/ehr"
+	"github.com/veonahealth/charter/schema"
+)
+
+type planOptions struct {
+	repo      repoFlags
+	ehr       ehrFlags
+	scope     scopeFlags
+	output    outputFlag
+	out       string
+	expiresIn time.Duration
+	detailed  bool
+}
+
+// defaultExpiry is for how long a plan may be applied.
+const defaultExpiry = 24 * time.Hour
+
+func (f *planOptions) bind(cmd *cobra.Command) {
+	f.repo.bind(cmd)
+	f.ehr.bind(cmd)
+	f.scope.bind(cmd)
+	cmd.Flags().DurationVar(&f.expiresIn, "expires-in", defaultExpiry, "for how long the plan may be applied")
+}
+
+func (a *app) newPlan() *cobra.Command {
+	var o planOptions
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Show what an apply would change: what is declared against what is live",
+		Long: `Plan reads the declarations of a commit and the live state of the platform, and
+shows every row that would come or go, with its reason and its place. It writes
+nothing to the platform. --out saves the plan, to be signed and applied.
+
+A fleet that declares a change for later (from, until) shows it as scheduled.
+With --detailed-exitcode the exit status is 2 where there is something to change
+now; what is scheduled does not count.`,
+		Example: `  charter plan --ehr https://platform.example.org --token-file token
+  charter plan --out plan.json
+  charter plan --tenant kisumu --at 2027-03-01`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.plan(cmd.Context(), &o) },
+	}
+	o.bind(cmd)
+	o.output.bind(cmd, "text", "json", "markdown")
+	cmd.Flags().StringVar(&o.out, "out", "", "save the plan as `FILE`")
+	cmd.Flags().BoolVar(&o.detailed, "detailed-exitcode", false, "end with 2 where there are changes")
+	return cmd
+}
+
+func (a *app) plan(ctx context.Context, o *planOptions) error {
+	p, err := a.makePlan(ctx, o)
+	if err != nil {
+		return err
+	}
+	data, err := plan.Encode(p)
+	if err != nil {
+		return err
+	}
+	if o.out != "" {
+		if err := writeFile(o.out, data, 0o644); err != nil {
+			return fail(exitFailed, "save the plan: %w", err)
+		}
+	}
+	if err := a.showPlan(p, data, o.output.value); err != nil {
+		return err
+	}
+	if o.out != "" {
+		a.note("saved as %s, %s", o.out, plan.DigestOf(data))
+	}
+	return finish(planCode(p, o.detailed))
+}
+
+// makePlan loads the declarations, asks the platform, and plans.
+func (a *app) makePlan(ctx context.Context, o *planOptions) (*plan.Plan, error) {
+	now := a.now()
+	at, err := parseAt(o.scope.at, now)
+	if err != nil {
+		return nil, err
+	}
+	if o.expiresIn <= 0 {
+		return nil, fail(exitUsage, "--expires-in %s: want a time to come", o.expiresIn)
+	}
+	l, err := o.repo.load(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	environment, err := o.scope.environment(l.fleet)
+	if err != nil {
+		return nil, err
+	}
+	tenants, err := o.scope.choose(l.fleet, environment.Environment)
+	if err != nil {
+		return nil, err
+	}
+	client, err := o.ehr.client(a, environment.EHR)
+	if err != nil {
+		return nil, err
+	}
+	nonce := make([]byte, 16)
+	if _, err := rand.Read(nonce); err != nil {
+		return nil, err
+	}
+	p, found, err := reconcile.Plan(ctx, client, reconcile.PlanRequest{
+		Desired: &l.fleet.Desired, Tenants: tenants, Environment: environment,
+		Source: plan.Source{Commit: l.commit.Hash, Ref: l.commit.Ref, Repository: l.repository, Tree: l.commit.Tree},
+		At:     at, Now: now, ExpiresIn: o.expiresIn, Nonce: hex.EncodeToString(nonce),
+		Warnings: planWarnings(l.fleet.Warnings(at)),
+	})
+	if err != nil {
+		return nil, unread(err)
+	}
+	if n := len(found.Unmanaged); n > 0 {
+		a.note("%d tenants of the platform are not declared; charter leaves them alone", n)
+	}
+	return p, nil
+}
+
+// unread gives a fault of reading the live state its status.
+func unread(err error) error {
+	var said *ehr.Problem
+	if ehr.IsUnknown(err) || errors.As(err, &said) {
+		return failHint(exitUnread, unreadHint(said), "the live state could not be read whole: %w", err)
+	}
+	return err
+}
+
+func unreadHint(said *ehr.Problem) string {
+	switch {
+	case said == nil:
+		return "nothing was planned; try again when the platform answers"
+	case said.Status == 401:
+		return "give the platform's token with --token-file or CHARTER_TOKEN"
+	}
+	return ""
+}
+
+func planWarnings(warnings schema.Problems) []plan.Warning {
+	list := make([]plan.Warning, len(warnings))
+	for i, w := range warnings {
+		list[i] = plan.Warning{Code: string(w.Code), File: w.Pos.File, Line: w.Pos.Line, Text: w.Message}
+	}
+	return list
+}
+
+// showPlan shows a plan in a format; data are the bytes of its file.
+func (a *app) showPlan(p *plan.Plan, data []byte, format string) error {
+	switch format {
+	case "json":
+		_, err := a.stdout.Write(data)
+		return err
+	case "markdown":
+		return view.PlanMarkdown(a.stdout, p)
+	}
+	if !a.quiet {
+		for _, w := range p.Warnings {
+			fmt.Fprintln(a.stderr, view.Warning(a.style(a.errTerminal), w))
+		}
+	}
+	return view.Plan(a.stdout, a.style(a.outTerminal), p)
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/cmd/charter/internal/view"
+	"github.com/veonahealth/charter/reconcile"
+)
+
+type statusOptions struct {
+	repo   repoFlags
+	ehr    ehrFlags
+	scope  scopeFlags
+	output outputFlag
+}
+
+func (a *app) newStatus() *cobra.Command {
+	var o statusOptions
+	cmd := &cobra.Command{
+		Use:   "status [TENANT]",
+		Short: "Set declared, accepted and enforced side by side",
+		Long: `Status shows for each declared tenant what is declared, what the platform has
+accepted and what the tenant's deployment enforces; what is held or cannot be
+carried out; and which tenants of the platform nobody declares. It writes
+nothing.`,
+		Example: `  charter status
+  charter status kisumu -o json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.scope.tenants = append(o.scope.tenants, args...)
+			return a.status(cmd.Context(), &o)
+		},
+	}
+	o.repo.bind(cmd)
+	o.ehr.bind(cmd)
+	o.scope.bind(cmd)
+	o.output.bind(cmd, "text", "json")
+	return cmd
+}
+
+func (a *app) status(ctx context.Context, o *statusOptions) error {
+	at, err := parseAt(o.scope.at, a.now())
+	if err != nil {
+		return err
+	}
+	l, err := o.repo.load(ctx, a)
+	if err != nil {
+		return err
+	}
+	environment, err := o.scope.environment(l.fleet)
+	if err != nil {
+		return err
+	}
+	tenants, err := o.scope.choose(l.fleet, environment.Environment)
+	if err != nil {
+		return err
+	}
+	client, err := o.ehr.client(a, environment.EHR)
+	if err != nil {
+		return err
+	}
+	list, found, err := reconcile.Status(ctx, client, reconcile.PlanRequest{
+		Desired: &l.fleet.Desired, Tenants: tenants, Environment: environment, At: at, Now: a.now(),
+	})
+	if err != nil {
+		return unread(err)
+	}
+	result := view.Status{Tenants: list, Unmanaged: found.Unmanaged, Warnings: l.fleet.Warnings(at)}
+	if result.Unmanaged == nil {
+		result.Unmanaged = []catalog.TenantID{}
+	}
+	slices.SortFunc(result.Unmanaged, catalog.TenantID.Compare)
+	if o.output.value == "json" {
+		err = view.JSON(a.stdout, result)
+	} else {
+		err = view.StatusText(a.stdout, a.style(a.outTerminal), &result)
+	}
+	if err == nil && slices.ContainsFunc(list, func(s reconcile.TenantStatus) bool { return s.Unreadable != "" }) {
+		err = finish(exitUnread)
+	}
+	return err
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/veonahealth/charter/cmd/charter/internal/view"
+	"github.com/veonahealth/charter/schema"
+)
+
+type validateOptions struct {
+	dir    string // the work tree to check, or "" for the commit
+	repo   repoFlags
+	at     string
+	output outputFlag
+}
+
+func (a *app) newValidate() *cobra.Command {
+	var o validateOptions
+	cmd := &cobra.Command{
+		Use:   "validate [DIR]",
+		Short: "Evaluate and check everything that is declared, offline",
+		Long: `Validate evaluates every declaration and reports all mistakes in one run, each
+with its place. Given a DIR it checks the files as they are there, committed or
+not; else the commit that --rev names. Warnings are judged as of --at, mistakes
+depend on no clock.`,
+		Example: `  charter validate .
+  charter validate --rev main -o json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.dir = args[0]
+			}
+			return a.validate(cmd.Context(), &o)
+		},
+	}
+	o.repo.bind(cmd)
+	bindAt(cmd, &o.at)
+	o.output.bind(cmd, "text", "json")
+	return cmd
+}
+
+func (a *app) validate(ctx context.Context, o *validateOptions) error {
+	at, err := parseAt(o.at, a.now())
+	if err != nil {
+		return err
+	}
+	fleet, err := a.evaluateFor(ctx, o)
+	var problems schema.Problems
+	if err != nil && !errors.As(err, &problems) {
+		return err
+	}
+	var warnings schema.Problems
+	if fleet != nil {
+		warnings = fleet.Warnings(at)
+	}
+	if o.output.value == "json" {
+		err = view.ValidationJSON(a.stdout, problems, warnings)
+	} else {
+		err = a.showValidation(fleet, problems, warnings)
+	}
+	if err == nil && len(problems) > 0 {
+		err = finish(exitWrong)
+	}
+	return err
+}
+
+// evaluateFor loads the work tree or the commit that the options name.
+func (a *app) evaluateFor(ctx context.Context, o *validateOptions) (*schema.Fleet, error) {
+	if o.dir == "" {
+		l, err := o.repo.load(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		return l.fleet, nil
+	}
+	root, err := os.OpenRoot(o.dir)
+	if err != nil {
+		return nil, fail(exitFailed, "%w", err)
+	}
+	defer root.Close()
+	return a.evaluate(ctx, root.FS(), o.dir)
+}
+
+func (a *app) showValidation(fleet *schema.Fleet, problems, warnings schema.Problems) error {
+	view.Problems(a.stdout, a.style(a.outTerminal), problems)
+	if !a.quiet {
+		view.Warnings(a.stderr, a.style(a.errTerminal), warnings)
+	}
+	if fleet == nil {
+		fmt.Fprintf(a.stderr, "charter: %d mistakes\n", len(problems))
+		return nil
+	}
+	_, err := fmt.Fprintf(a.stdout, "%d tenants of %d organisations: no mistakes\n", len(fleet.Tenants), len(fleet.Organisations))
+	return err
+}

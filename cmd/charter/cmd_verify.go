@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/veonahealth/charter/cmd/charter/internal/view"
+	"github.com/veonahealth/charter/reconcile"
+)
+
+type verifyOptions struct {
+	file      string
+	keys      trustFlags
+	approval  approvalFlags
+	statement bool
+	output    outputFlag
+}
+
+func (a *app) newVerify() *cobra.Command {
+	var o verifyOptions
+	cmd := &cobra.Command{
+		Use:   "verify FILE",
+		Short: "Say who signed a plan, whether that is enough, and whether it still holds",
+		Long: `Verify reads the signatures beside the plan and judges them as apply would,
+without asking the platform.
+
+With --statement it prints instead what would be signed, for other tools:
+
+  charter verify plan.json --statement > statement.json
+  cosign attest-blob --statement statement.json … plan.json`,
+		Example: "  charter verify plan.json --trusted-key reviewer.pub",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.file = args[0]
+			if o.statement {
+				return a.printStatement(&o)
+			}
+			return a.verify(&o)
+		},
+	}
+	o.keys.bind(cmd)
+	o.approval.bind(cmd)
+	o.output.bind(cmd, "text", "json")
+	cmd.Flags().BoolVar(&o.statement, "statement", false, "print what another tool may sign")
+	return cmd
+}
+
+func (a *app) printStatement(o *verifyOptions) error {
+	file, err := readPlan(o.file)
+	if err != nil {
+		return err
+	}
+	statement, err := o.approval.statement(file, a.now())
+	if err != nil {
+		return err
+	}
+	_, err = a.stdout.Write(statement)
+	return err
+}
+
+func (a *app) verify(o *verifyOptions) error {
+	if len(o.keys.files) == 0 {
+		return fail(exitUsage, "no key: give --trusted-key FILE for each person whose signature counts")
+	}
+	file, err := readPlan(o.file)
+	if err != nil {
+		return err
+	}
+	keys, err := o.keys.load()
+	if err != nil {
+		return err
+	}
+	now := a.now()
+	found, err := file.signatures(keys, now)
+	if err != nil {
+		return err
+	}
+	refusal := file.decide(found).err
+	stale := reconcile.CheckTime(file.plan, now)
+	code := worst(codeOf(refusal), codeOf(stale))
+	if o.output.value == "json" {
+		err = view.JSON(a.stdout, verification{file.digest.String(), found, refusal == nil, stale == nil, int(code)})
+	} else {
+		err = a.showVerification(file, found, refusal, stale)
+	}
+	if err != nil {
+		return err
+	}
+	return finish(code)
+}
+
+// verification is what verify found, for programs.
+type verification struct {
+	Plan       string      `json:"plan"`
+	Signatures []signature `json:"signatures"`
+	Enough     bool        `json:"enough"` // whether the signatures let it be applied
+	Holds      bool        `json:"holds"`  // whether its time is not over
+	Code       int         `json:"code"`   // the exit status
+}
+
+func (a *app) showVerification(file *planFile, found []signature, refusal, stale error) error {
+	fmt.Fprintf(a.stdout, "plan %s\n", file.digest)
+	for i := range found {
+		fmt.Fprintln(a.stdout, view.Clean(found[i].sentence()))
+	}
+	if refusal != nil {
+		a.explain(refusal)
+	} else {
+		fmt.Fprintln(a.stdout, "the signatures are enough to apply it")
+	}
+	if stale != nil {
+		a.explain(stale)
+		return nil
+	}
+	_, err := fmt.Fprintf(a.stdout, "it holds until %s\n", file.plan.ExpiresAt.Format(time.RFC3339))
+	return err
+}

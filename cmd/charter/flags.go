@@ -1,0 +1,314 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/reconcile/ehr"
+	"github.com/veonahealth/charter/reconcile/source"
+	"github.com/veonahealth/charter/schema"
+	"github.com/veonahealth/charter/schema/cache"
+)
+
+// evaluateArg makes the program the process that evaluates what is more than
+// plain data. It is no command: nobody calls it but charter.
+const evaluateArg = "__evaluate"
+
+// repoFlags name a commit of a fleet repository.
+type repoFlags struct {
+	repo string
+	rev  string
+}
+
+func (f *repoFlags) bind(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.repo, "repo", "C", ".", "the fleet repository: a `DIR`")
+	cmd.Flags().StringVar(&f.rev, "rev", "HEAD", "the `REVISION` to read; the committed tree, never the work tree")
+}
+
+// loaded is a commit that was evaluated.
+type loaded struct {
+	fleet      *schema.Fleet
+	commit     source.Commit
+	repository string // the remote's URL, or ""
+}
+
+// load evaluates the commit that the flags name.
+func (f *repoFlags) load(ctx context.Context, a *app) (*loaded, error) {
+	repo, err := source.Open(f.repo)
+	if err != nil {
+		return nil, failHint(exitFailed, "name the fleet's folder with -C, or make one: charter init DIR", "%w", err)
+	}
+	defer repo.Close()
+	commit, err := repo.Resolve(f.rev)
+	if err != nil {
+		return nil, fail(exitFailed, "%w", err)
+	}
+	fleet, err := a.evaluate(ctx, repo.Files(commit), f.repo)
+	if err != nil {
+		return nil, err
+	}
+	return &loaded{fleet, commit, repo.Remote()}, nil
+}
+
+// evaluate loads a file tree with the help of the cache and a sandbox.
+func (a *app) evaluate(ctx context.Context, files fs.FS, fleet string) (*schema.Fleet, error) {
+	executable, err := a.executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	sandbox := schema.NewSandbox(runtime.GOMAXPROCS(0), executable, evaluateArg)
+	defer sandbox.Close()
+	options := schema.Options{Sandbox: sandbox, Identity: a.identity(executable)}
+	kept := a.openCache(fleet)
+	if kept != nil {
+		options.Cache = kept
+	}
+	result, err := schema.Load(ctx, files, options)
+	if kept != nil {
+		if err := kept.Flush(); err != nil {
+			a.log().Warn("the evaluation cache is not kept", "error", err)
+		}
+	}
+	if err == nil {
+		a.log().Debug("evaluated", "tenants", len(result.Tenants), "anew", result.Evaluated)
+	}
+	return result, err
+}
+
+// openCache opens the evaluations that are kept of a fleet; nil where there is
+// nowhere to keep them.
+func (a *app) openCache(fleet string) *cache.Store {
+	dir, err := a.cacheDir()
+	if err != nil {
+		return nil
+	}
+	path, err := filepath.Abs(fleet)
+	if err != nil {
+		return nil
+	}
+	name := schema.KeyOf(path)
+	store, err := cache.Open(filepath.Join(dir, "charter", "evaluations", fmt.Sprintf("%x", name[:8])))
+	if err != nil {
+		a.log().Warn("the evaluation cache cannot be read", "error", err)
+		return nil
+	}
+	return store
+}
+
+// ehrFlags name a platform and how to ask it.
+type ehrFlags struct {
+	url, tokenFile string
+	parallelism    int
+	maxRPS         float64
+	timeout        time.Duration
+}
+
+func (f *ehrFlags) bind(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.url, "ehr", "", "the platform's `URL`; the token goes there and nowhere else")
+	flags.StringVar(&f.tokenFile, "token-file", "", "a `FILE` that holds the platform's token (or the variable CHARTER_TOKEN)")
+	flags.IntVar(&f.parallelism, "parallelism", 10, "how many requests are under way at once")
+	flags.Float64Var(&f.maxRPS, "max-rps", 0, "the most requests a second; 0 is no bound")
+	flags.DurationVar(&f.timeout, "timeout", 30*time.Second, "how long one try of one request may take")
+}
+
+// client returns a client for the platform. declared is the URL that the fleet
+// declares for the environment, or "": a token is never sent to another one.
+func (f *ehrFlags) client(a *app, declared string) (*ehr.Client, error) {
+	switch {
+	case f.url == "":
+		hint := ""
+		if declared != "" {
+			hint = "environments.cue declares " + declared + "; charter asks to be told, as the token goes there"
+		}
+		return nil, failHint(exitUsage, hint, "no platform: give --ehr URL or CHARTER_EHR")
+	case f.parallelism < 1 || f.parallelism > 1000:
+		return nil, fail(exitUsage, "--parallelism %d: want 1 to 1000", f.parallelism)
+	case f.maxRPS < 0 || f.timeout <= 0:
+		return nil, fail(exitUsage, "--max-rps and --timeout must not be negative, and --timeout not 0")
+	}
+	token, err := f.token(a)
+	if err != nil {
+		return nil, err
+	}
+	client, err := ehr.New(ehr.Options{
+		URL: f.url, Token: token, Parallelism: f.parallelism, MaxRPS: f.maxRPS, Timeout: f.timeout,
+		UserAgent: "charter/" + version(), Proxy: http.ProxyFromEnvironment, Log: a.log(),
+	})
+	if err != nil {
+		return nil, fail(exitUsage, "%w", err)
+	}
+	if declared != "" && !ehr.SameURL(declared, f.url) {
+		return nil, failHint(exitTrust, "nothing was sent; correct --ehr, or environments.cue",
+			"the platform given is %s, and environments.cue declares %s", client.URL(), declared)
+	}
+	return client, nil
+}
+
+const maxToken = 64 << 10
+
+func (f *ehrFlags) token(a *app) (string, error) {
+	token, _ := a.lookupEnv("CHARTER_TOKEN")
+	if f.tokenFile != "" {
+		data, err := readFile(f.tokenFile, maxToken)
+		if err != nil {
+			return "", fail(exitFailed, "token file: %w", err)
+		}
+		token = string(bytes.TrimSpace(data))
+	}
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", fail(exitUsage, "the token holds a character that no token has")
+	}
+	return token, nil
+}
+
+// scopeFlags choose an environment, tenants of it, and a time.
+type scopeFlags struct {
+	env        string
+	tenants    []string
+	tenantFile string
+	at         string
+}
+
+func (f *scopeFlags) bind(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.env, "env", catalog.DefaultEnvironment.String(), "the `NAME` of the environment")
+	flags.StringSliceVar(&f.tenants, "tenant", nil, "only the tenant of this `ID`; may be given again")
+	flags.StringVar(&f.tenantFile, "tenant-file", "", "only the tenants whose ids are in `FILE`, one a line")
+	bindAt(cmd, &f.at)
+}
+
+func bindAt(cmd *cobra.Command, at *string) {
+	cmd.Flags().StringVar(at, "at", "", "judge dates as of a `TIME`: 2027-03-01 or RFC 3339")
+}
+
+// parseAt gives the time that dates are judged by.
+func parseAt(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return now.UTC().Truncate(time.Second), nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339Nano} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fail(exitUsage, "--at %q: want a day (2027-03-01) or an RFC 3339 time", text)
+}
+
+// environment finds the environment that the flags name.
+func (f *scopeFlags) environment(fleet *schema.Fleet) (catalog.ControlPlane, error) {
+	name, err := catalog.ParseEnvironment(f.env)
+	if err != nil {
+		return catalog.ControlPlane{}, fail(exitUsage, "--env: %w", err)
+	}
+	environment, ok := fleet.Environment(name)
+	if !ok {
+		return catalog.ControlPlane{}, fail(exitUsage, "--env %s: the fleet declares no such environment", name)
+	}
+	return environment, nil
+}
+
+const maxTenantFile = 16 << 20
+
+// choose returns the declared tenants of the environment, or those of them that
+// the flags name.
+func (f *scopeFlags) choose(fleet *schema.Fleet, environment catalog.Environment) ([]catalog.Declaration, error) {
+	wanted, err := f.wanted()
+	if err != nil {
+		return nil, err
+	}
+	if wanted == nil {
+		return slices.DeleteFunc(slices.Clone(fleet.Tenants), func(d catalog.Declaration) bool {
+			return d.Environment != environment
+		}), nil
+	}
+	var chosen []catalog.Declaration
+	for id := range wanted {
+		d := fleet.Tenant(id)
+		switch {
+		case d == nil:
+			return nil, failHint(exitUsage, nearestTenant(fleet, id), "tenant %s is not declared", id)
+		case d.Environment != environment:
+			return nil, fail(exitUsage, "tenant %s is of environment %s, not %s", id, d.Environment, environment)
+		}
+		chosen = append(chosen, *d)
+	}
+	slices.SortFunc(chosen, func(a, b catalog.Declaration) int { return a.ID.Compare(b.ID) })
+	return chosen, nil
+}
+
+func nearestTenant(fleet *schema.Fleet, id catalog.TenantID) string {
+	names := func(yield func(string) bool) {
+		for i := range fleet.Tenants {
+			if !yield(fleet.Tenants[i].ID.String()) {
+				return
+			}
+		}
+	}
+	if nearest := catalog.Nearest(id.String(), names); nearest != "" {
+		return fmt.Sprintf("did you mean %q?", nearest)
+	}
+	return ""
+}
+
+// wanted returns the tenants that the flags name; nil where they name none.
+func (f *scopeFlags) wanted() (map[catalog.TenantID]bool, error) {
+	names := slices.Clone(f.tenants)
+	if f.tenantFile != "" {
+		data, err := readFile(f.tenantFile, maxTenantFile)
+		if err != nil {
+			return nil, fail(exitFailed, "tenant file: %w", err)
+		}
+		names = append(names, strings.Fields(string(data))...)
+	}
+	if len(names) == 0 && f.tenantFile == "" {
+		return nil, nil
+	}
+	wanted := map[catalog.TenantID]bool{}
+	for _, name := range names {
+		id, err := catalog.ParseTenantID(name)
+		if err != nil {
+			return nil, fail(exitUsage, "%w", err)
+		}
+		wanted[id] = true
+	}
+	return wanted, nil
+}
+
+// outputFlag is the format of a result.
+type outputFlag struct {
+	value   string
+	formats []string
+}
+
+func (f *outputFlag) bind(cmd *cobra.Command, formats ...string) {
+	f.formats = formats
+	cmd.Flags().VarP(f, "output", "o", "the `FORMAT` of the result: "+strings.Join(formats, ", "))
+	f.value = formats[0]
+}
+
+// String implements pflag.Value.
+func (f *outputFlag) String() string { return f.value }
+
+// Type implements pflag.Value.
+func (f *outputFlag) Type() string { return "format" }
+
+// Set implements pflag.Value.
+func (f *outputFlag) Set(value string) error {
+	if !slices.Contains(f.formats, value) {
+		return fmt.Errorf("want %s", strings.Join(f.formats, ", "))
+	}
+	f.value = value
+	return nil
+}

@@ -1,0 +1,112 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/reconcile"
+	"github.com/veonahealth/charter/schema"
+)
+
+// Status is how a fleet stands.
+type Status struct {
+	Tenants   []reconcile.TenantStatus `json:"tenants"`
+	Unmanaged []catalog.TenantID       `json:"unmanaged"` // tenants of the platform that nobody declares
+	Warnings  schema.Problems          `json:"warnings"`
+}
+
+// StatusText writes how a fleet stands for people.
+func StatusText(w io.Writer, s Style, status *Status) error {
+	var t table
+	t.add("TENANT", "EDITION", "DECLARED", "ACCEPTED", "ENFORCED", "STATE")
+	step := 0
+	for i := range status.Tenants {
+		tenant := &status.Tenants[i]
+		if tenant.InStep() {
+			step++
+		}
+		t.add(tenant.Tenant, tenant.Edition, counted(tenant.Declared, "row", "rows"), accepted(tenant), enforced(tenant), state(tenant))
+		for _, h := range tenant.Held {
+			t.note(fmt.Sprintf("  = %s %s: %s", orAll(h.Facility), orAll(h.EHRModule), Clean(h.Text)))
+		}
+		for _, r := range tenant.Refusals {
+			t.note(fmt.Sprintf("  ! %s: %s", orAll(r.Facility), Clean(r.Text)))
+		}
+	}
+	paint := func(i int, line string) string {
+		switch {
+		case i == 0:
+			return s.paint(dim, line)
+		case !status.Tenants[i-1].InStep():
+			return s.paint(yellow, line)
+		}
+		return line
+	}
+	if err := t.write(w, paint); err != nil {
+		return err
+	}
+	Warnings(w, s, status.Warnings)
+	if err := gap(w, len(t.rows)-1); err != nil {
+		return err
+	}
+	if n := len(status.Unmanaged); n > 0 {
+		if _, err := fmt.Fprintf(w, "%s of the platform not declared, and left alone: %s\n", counted(n, "tenant", "tenants"), some(status.Unmanaged)); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "%d of %s in step\n", step, counted(len(status.Tenants), "tenant", "tenants"))
+	return err
+}
+
+// some lists the first few ids.
+func some(ids []catalog.TenantID) string {
+	const few = 10
+	var names []string
+	for i, id := range ids {
+		if i == few {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, id.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+func accepted(t *reconcile.TenantStatus) string {
+	if t.Accepted == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%s, revision %d", counted(t.Accepted.Rows, "row", "rows"), t.Accepted.Revision)
+}
+
+func enforced(t *reconcile.TenantStatus) string {
+	switch {
+	case t.Enforced == nil:
+		return "-"
+	case !t.Reachable:
+		return fmt.Sprintf("revision %d, unreachable", t.Enforced.Revision)
+	}
+	return fmt.Sprintf("revision %d", t.Enforced.Revision)
+}
+
+// state says in a word or two how a tenant stands.
+func state(t *reconcile.TenantStatus) string {
+	switch {
+	case t.Unreadable != "":
+		return "unreadable: " + Clean(t.Unreadable)
+	case t.Accepted == nil:
+		return "not on the platform"
+	case t.Platform == string(plan.StatusSuspended) || t.Platform == string(plan.StatusLocked) || t.Platform == string(plan.StatusCreated):
+		return t.Platform
+	case t.Grant+t.Revoke > 0:
+		return fmt.Sprintf("%d to grant, %d to revoke", t.Grant, t.Revoke)
+	case len(t.Refusals) > 0:
+		return "blocked"
+	case t.Enforced == nil || t.Enforced.Revision < t.Accepted.Revision:
+		return "accepted, not enforced"
+	}
+	return "in step"
+}

@@ -1,0 +1,64 @@
+// Package view shows results to people and programs. It computes nothing: what
+// it is given is what it shows.
+//
+// The rules of speech:
+//
+//   - Results go to standard output, everything else to standard error.
+//   - Sentences begin with a small letter and end without a full stop, unless
+//     scripts match them.
+//   - What people wrote is shown and never interpreted: control characters,
+//     escape sequences and marks that turn the direction of text are written
+//     out (Clean), in a terminal as in Markdown.
+//   - Colour repeats what a symbol says and never says anything alone.
+package view
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Style says how a stream may be written to.
+type Style struct{ Color bool }
+
+// The colours, as parameters of the terminal's SGR sequence.
+const (
+	red     = "31"
+	green   = "32"
+	yellow  = "33"
+	magenta = "35"
+	cyan    = "36"
+	dim     = "2"
+	bold    = "1"
+)
+
+// paint colours a text, where colours may be used.
+func (s Style) paint(color, text string) string {
+	if !s.Color || text == "" {
+		return text
+	}
+	return "\x1b[" + color + "m" + text + "\x1b[0m"
+}
+
+// Clean writes out what would act on a terminal or reorder its text: control
+// characters and the marks that turn the direction of writing.
+func Clean(text string) string {
+	if strings.IndexFunc(text, acts) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if acts(r) {
+			fmt.Fprintf(&b, "\\u%04x", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// acts reports whether a character does something else than show itself.
+func acts(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == unicode.ReplacementChar ||
+		r == '\u2028' || r == '\u2029' || r == '\ufeff' || unicode.Is(unicode.Zl, r)
+}

@@ -1,0 +1,69 @@
+package view
+
+import (
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// widest is how wide a column of a table is padded to; what is longer sticks
+// out, and does not push everything else aside.
+const widest = 48
+
+// table aligns rows of cells in columns.
+type table struct {
+	rows [][]string
+	// under are lines that follow a row, by its index.
+	under map[int][]string
+}
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+// note puts a line below the last row.
+func (t *table) note(line string) {
+	if t.under == nil {
+		t.under = map[int][]string{}
+	}
+	last := len(t.rows) - 1
+	t.under[last] = append(t.under[last], line)
+}
+
+// write writes the table, each line through paint, which is given the index of
+// its row.
+func (t *table) write(w io.Writer, paint func(row int, line string) string) error {
+	widths := t.widths()
+	var b strings.Builder
+	for i, row := range t.rows {
+		b.Reset()
+		for j, cell := range row {
+			b.WriteString(cell)
+			if j < len(row)-1 {
+				b.WriteString(strings.Repeat(" ", max(1, widths[j]-utf8.RuneCountInString(cell)+2)))
+			}
+		}
+		line := paint(i, strings.TrimRight(b.String(), " ")) + "\n"
+		for _, under := range t.under[i] {
+			line += under + "\n"
+		}
+		if _, err := io.WriteString(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *table) widths() []int {
+	var widths []int
+	for _, row := range t.rows {
+		for j, cell := range row {
+			if j == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[j] = max(widths[j], min(utf8.RuneCountInString(cell), widest))
+		}
+	}
+	return widths
+}
+
+// plain leaves lines as they are.
+func plain(_ int, line string) string { return line }

@@ -1,0 +1,85 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/config"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/object"
+)
+
+// Author is who commits.
+type Author struct{ Name, Email string }
+
+// ErrNoAuthor says that git does not know who commits.
+var ErrNoAuthor = errors.New("git does not know who commits: set user.name and user.email")
+
+// ErrHistory says that a repository has commits of its own, beside whose index
+// nothing is committed.
+var ErrHistory = errors.New("the repository has commits already")
+
+// Found makes a folder a git repository, if it is none, and commits files that
+// stand in it, by their paths. An author without name and email stands for
+// whoever git's configuration names; where it names nobody, Found makes the
+// repository and returns ErrNoAuthor. Into a repository that has commits it
+// commits nothing and returns ErrHistory.
+func Found(dir string, paths []string, message string, author Author, when time.Time) (string, error) {
+	repo, err := openOrInit(dir)
+	if err != nil {
+		return "", err
+	}
+	if _, err := repo.Head(); err == nil {
+		return "", ErrHistory
+	}
+	if author.Name == "" || author.Email == "" {
+		if author, err = configured(repo); err != nil {
+			return "", err
+		}
+	}
+	tree, err := repo.Worktree()
+	if err != nil {
+		return "", fmt.Errorf("commit in %s: %w", dir, err)
+	}
+	for _, path := range paths {
+		if _, err := tree.Add(path); err != nil {
+			return "", fmt.Errorf("add %s: %w", path, err)
+		}
+	}
+	hash, err := tree.Commit(message, &git.CommitOptions{
+		Author: &object.Signature{Name: author.Name, Email: author.Email, When: when},
+	})
+	if err != nil {
+		return "", fmt.Errorf("commit in %s: %w", dir, err)
+	}
+	return hash.String(), nil
+}
+
+func openOrInit(dir string) (*git.Repository, error) {
+	repo, err := git.PlainOpen(dir)
+	if errors.Is(err, git.ErrRepositoryNotExists) {
+		repo, err = git.PlainInitWithOptions(dir, &git.PlainInitOptions{
+			InitOptions: git.InitOptions{DefaultBranch: plumbing.Main},
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	return repo, nil
+}
+
+// configured returns whom git's configuration names.
+func configured(repo *git.Repository) (Author, error) {
+	c, err := repo.ConfigScoped(config.SystemScope)
+	if err != nil {
+		return Author{}, fmt.Errorf("read git's configuration: %w", err)
+	}
+	for _, who := range []Author{{c.Author.Name, c.Author.Email}, {c.User.Name, c.User.Email}} {
+		if who.Name != "" && who.Email != "" {
+			return who, nil
+		}
+	}
+	return Author{}, ErrNoAuthor
+}

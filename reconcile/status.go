@@ -1,0 +1,103 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/reconcile/ehr"
+)
+
+// TenantStatus sets what is declared for a tenant beside what the platform has
+// accepted and what its deployment enforces.
+type TenantStatus struct {
+	Tenant   string `json:"tenant"`
+	Edition  string `json:"edition"`
+	Declared int    `json:"declared"` // rows at the time asked for
+	// Accepted is the platform's grant; nil where there is none to be had.
+	Accepted *Accepted `json:"accepted"`
+	// Enforced is what the deployment reported last; nil where it never did.
+	Enforced   *Enforced      `json:"enforced"`
+	Reachable  bool           `json:"reachable"` // the deployment, by the platform's word
+	Platform   string         `json:"platform"`  // the tenant's status there, or ""
+	Grant      int            `json:"grant"`     // rows that a plan would grant
+	Revoke     int            `json:"revoke"`    // rows that a plan would revoke
+	Held       []plan.Held    `json:"held"`
+	Refusals   []plan.Refusal `json:"refusals"`
+	Unreadable string         `json:"unreadable"` // why nothing is known, or ""
+}
+
+// Accepted is a tenant's grant in short.
+type Accepted struct {
+	Revision int64 `json:"revision"`
+	Rows     int   `json:"rows"`
+}
+
+// Enforced is what a deployment last reported to act by.
+type Enforced struct {
+	Revision int64  `json:"revision"`
+	At       string `json:"at"`
+}
+
+// InStep reports whether a plan would have nothing to do for the tenant.
+func (s *TenantStatus) InStep() bool {
+	return s.Grant+s.Revoke == 0 && len(s.Refusals) == 0 && s.Unreadable == "" && s.Accepted != nil
+}
+
+// Status observes the platform and says how each tenant stands. It writes
+// nothing.
+func Status(ctx context.Context, e EHR, r PlanRequest) ([]TenantStatus, Observation, error) {
+	b, platform, err := prepare(ctx, e, &r)
+	if err != nil {
+		return nil, Observation{}, err
+	}
+	var mu sync.Mutex
+	var list []TenantStatus
+	found, err := observe(ctx, e, platform, r.Tenants, func(t *catalog.Tenant, live plan.Live) error {
+		s := standing(b, t, live, r)
+		if s.Accepted != nil {
+			if err := s.deployment(ctx, e, t); err != nil {
+				return err
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		list = append(list, s)
+		return nil
+	})
+	slices.SortFunc(list, func(a, b TenantStatus) int { return strings.Compare(a.Tenant, b.Tenant) })
+	return list, found, err
+}
+
+func standing(b *plan.Builder, t *catalog.Tenant, live plan.Live, r PlanRequest) TenantStatus {
+	part := b.Tenant(t, live)
+	s := TenantStatus{
+		Tenant: t.ID.String(), Edition: t.Edition.String(), Declared: len(r.Desired.Catalog.Rows(t, r.At)),
+		Platform: string(live.Status), Held: part.Held(), Refusals: part.Refusals(), Unreadable: live.Unreadable,
+	}
+	s.Grant, s.Revoke = part.Pending()
+	if !live.Absent && live.Unreadable == "" {
+		s.Accepted = &Accepted{live.Grant.Stamp.Revision, len(live.Grant.Rows)}
+	}
+	return s
+}
+
+// deployment adds what the tenant's deployment last reported.
+func (s *TenantStatus) deployment(ctx context.Context, e EHR, t *catalog.Tenant) error {
+	d, err := e.Deployment(ctx, t.ID)
+	switch {
+	case ehr.IsUnknown(err):
+		s.Unreadable = err.Error()
+		return nil
+	case err != nil:
+		return err
+	}
+	s.Reachable = d.Reachable
+	if d.Enforced != nil {
+		s.Enforced = &Enforced{d.Enforced.Revision, catalog.FormatTime(d.Enforced.At)}
+	}
+	return nil
+}
