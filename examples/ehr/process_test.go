@@ -116,7 +116,8 @@ func try(at target, id, etag string, rows ...row) (g grant, err error) {
 	if err != nil {
 		return g, err
 	}
-	answered, body, err := roundTrip(http.DefaultClient, "PUT", at.base+"/tenants/"+id+"/entitlements", etag, text)
+	answered, body, err := roundTrip(http.DefaultClient, "PUT", at.base+"/tenants/"+id+"/entitlements", text,
+		map[string]string{"If-Match": etag})
 	if err != nil {
 		return g, err
 	}

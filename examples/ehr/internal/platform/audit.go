@@ -8,31 +8,28 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/gowebpki/jcs"
 )
 
-// Entry is one line of the audit trail, as it is stored, hashed and answered.
+// Entry is one line of the audit trail. Its fields stand in the order of their
+// names, and its authority is canonical already, so that its JSON is its RFC 8785
+// form: what is stored and answered is, but for the field hash, what was hashed.
 type Entry struct {
-	Seq   int64  `json:"seq"` // from 1, without gaps
-	At    string `json:"at"`
-	Event string `json:"event"`
-	Actor string `json:"actor"`
+	Actor     string         `json:"actor"`
+	At        string         `json:"at"`
+	Authority jsontext.Value `json:"authority"` // null where the request gave none
+	Event     string         `json:"event"`
+	Hash      string         `json:"hash,omitzero"`
+	Prev      string         `json:"prev"`     // the hash of the entry before; "" in the first
+	Revision  *int64         `json:"revision"` // the new revision of what has one; else null
+	Seq       int64          `json:"seq"`      // from 1, without gaps
 	// Tenant is what was written: a tenant's id, or the key of an organisation or
 	// an edition, as in the batches of a plan. The event tells which.
-	Tenant    string         `json:"tenant"`
-	Revision  *int64         `json:"revision"`  // the new revision of what has one; else null
-	Authority jsontext.Value `json:"authority"` // as the request gave it; null where it gave none
-	Prev      string         `json:"prev"`      // the hash of the entry before; "" in the first
-	Hash      string         `json:"hash,omitzero"`
+	Tenant string `json:"tenant"`
 }
 
 // append seals the entry and adds it to the trail.
 func (e *Entry) append(tx Tx) error {
-	unsealed, err := json.Marshal(e)
-	if err != nil {
-		return err
-	}
-	canonical, err := jcs.Transform(unsealed)
+	canonical, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("seal audit entry %d: %w", e.Seq, err)
 	}
@@ -40,7 +37,7 @@ func (e *Entry) append(tx Tx) error {
 	e.Hash = hex.EncodeToString(sum[:])
 	sealed, err := json.Marshal(e)
 	if err != nil {
-		return err
+		return fmt.Errorf("seal audit entry %d: %w", e.Seq, err)
 	}
 	return tx.Append(Head{Seq: e.Seq, Hash: e.Hash}, sealed)
 }

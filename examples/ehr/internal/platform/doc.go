@@ -23,8 +23,8 @@
 //
 // Entry n holds the hash of entry n-1 as prev; prev of the first is the empty
 // text. The hash is the SHA-256, in hex, of the entry's RFC 8785 form without
-// the field hash. To check a trail by hand: take an item of GET /audit, remove
-// hash, canonicalise, hash, compare, go on.
+// the field hash. Entries are answered in that form: to check one by hand, cut the
+// field hash out of its text, hash the rest, and compare.
 //
 // # Retries
 //

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"iter"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -25,8 +26,8 @@ type Page struct {
 	Snapshot   string           `json:"snapshot"`
 }
 
-// pageBytes ends a page early, so that a thousand large entries do not make an
-// answer without bound.
+// pageBytes ends a page early: a thousand large entries would be an answer
+// without bound.
 const pageBytes = 8 << 20
 
 // listing is a list that is read in pages.
@@ -34,9 +35,9 @@ type listing struct {
 	name  string // tells its cursors from those of other lists
 	start string // the key before the first item
 	count func(v View, at int64) (int64, error)
-	items func(View, Range) ([]Record, error)
+	items func(View, Range) iter.Seq2[Record, error]
 	show  func(Record) (jsontext.Value, error) // nil shows the body as it is stored
-	of    Range                                // what items are; After, At and Limit are set for each page
+	of    Range                                // what items are; After and At are set for each page
 }
 
 // records is the listing of all records of a kind whose key begins with prefix.
@@ -74,42 +75,40 @@ func (p *Platform) page(v View, l listing, ask PageRequest) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
-	l.of.After, l.of.At, l.of.Limit = c.After, c.Seq, ask.Limit+1 // one more tells whether there is more
-	found, err := l.items(v, l.of)
-	if err != nil {
-		return Page{}, err
-	}
-	page := Page{Total: c.Total, Snapshot: p.snapshot(Head{Seq: c.Seq, Hash: c.Hash})}
-	shown, err := l.fill(&page, found, ask.Limit)
-	if err != nil {
-		return Page{}, err
-	}
-	if shown < len(found) {
-		c.After = found[shown-1].Key
-		next, err := p.sealCursor(l, c)
-		page.NextCursor = &next
+	l.of.After, l.of.At = c.After, c.Seq
+	page := Page{Items: []jsontext.Value{}, Total: c.Total, Snapshot: p.snapshot(Head{Seq: c.Seq, Hash: c.Hash})}
+	last, more, err := l.fill(&page, l.items(v, l.of), ask.Limit)
+	if err != nil || !more {
 		return page, err
 	}
-	return page, nil
+	c.After = last
+	next, err := p.sealCursor(l, c)
+	page.NextCursor = &next
+	return page, err
 }
 
-// fill puts as many records into the page as it may hold, and returns how many.
-func (l listing) fill(page *Page, found []Record, limit int) (int, error) {
-	page.Items = make([]jsontext.Value, 0, min(limit, len(found)))
-	for size := 0; len(page.Items) < min(limit, len(found)) && size < pageBytes; {
-		record := found[len(page.Items)]
+// fill puts as many records into the page as it may hold. It returns the key of
+// the last one, and whether there are more.
+func (l listing) fill(page *Page, found iter.Seq2[Record, error], limit int) (last string, more bool, err error) {
+	size := 0
+	for record, err := range found {
+		if err != nil {
+			return "", false, err
+		}
+		if len(page.Items) == limit || size >= pageBytes {
+			return last, true, nil
+		}
 		item := record.Body
 		if l.show != nil {
-			shown, err := l.show(record)
-			if err != nil {
-				return 0, err
+			if item, err = l.show(record); err != nil {
+				return "", false, err
 			}
-			item = shown
 		}
 		size += len(item)
 		page.Items = append(page.Items, item)
+		last = record.Key
 	}
-	return len(page.Items), nil
+	return last, false, nil
 }
 
 // resume returns where a page begins: at the newest state where there is no

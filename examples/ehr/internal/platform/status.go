@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/go-json-experiment/json"
@@ -65,29 +66,23 @@ func facilityStatus(v View, id catalog.TenantID) ([]FacilityStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := v.Records(Range{Kind: Accounts, Prefix: below(id, ""), At: head.Seq})
-	if err != nil {
-		return nil, err
-	}
+	of := Range{Kind: Accounts, Prefix: below(id, ""), At: head.Seq}
 	staff := map[catalog.FacilityID]int64{}
-	for _, record := range accounts {
+	for record, err := range v.Records(of) {
 		var a Account
-		if err := json.Unmarshal(record.Body, &a); err != nil {
+		if err := cmp.Or(err, json.Unmarshal(record.Body, &a)); err != nil {
 			return nil, err
 		}
 		staff[a.Facility]++
 	}
-	sites, err := v.Records(Range{Kind: Facilities, Prefix: below(id, ""), At: head.Seq})
-	if err != nil {
-		return nil, err
-	}
-	found := make([]FacilityStatus, len(sites))
-	for i, record := range sites {
+	of.Kind = Facilities
+	found := []FacilityStatus{}
+	for record, err := range v.Records(of) {
 		var f Facility
-		if err := json.Unmarshal(record.Body, &f); err != nil {
+		if err := cmp.Or(err, json.Unmarshal(record.Body, &f)); err != nil {
 			return nil, err
 		}
-		found[i] = FacilityStatus{ID: f.ID, Exists: true, Staff: staff[f.ID]}
+		found = append(found, FacilityStatus{ID: f.ID, Exists: true, Staff: staff[f.ID]})
 	}
 	return found, nil
 }

@@ -2,6 +2,7 @@ package platform
 
 import (
 	"context"
+	"iter"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -28,15 +29,14 @@ type View interface {
 	Head() (Head, error)
 	// HashAt returns the hash of an audit entry, or "" where there is none.
 	HashAt(seq int64) (string, error)
-	// Entries returns audit entries as they are answered, in order, with their
-	// number as key.
-	Entries(Range) ([]Record, error)
+	// Entries yields audit entries as they are answered, in order, with their number
+	// as key.
+	Entries(Range) iter.Seq2[Record, error]
 	// Record returns the newest version of a record's body, or nil.
 	Record(kind Kind, key string) ([]byte, error)
-	// Records returns the bodies in a range, sorted by key.
-	Records(Range) ([]Record, error)
-	// Count returns how many records there are in a range, its Limit and After
-	// aside.
+	// Records yields the bodies in a range, sorted by key.
+	Records(Range) iter.Seq2[Record, error]
+	// Count returns how many records there are in a range, its After aside.
 	Count(Range) (int64, error)
 	// Grant returns a tenant's grant, or nil.
 	Grant(catalog.TenantID) (*Grant, error)
@@ -93,7 +93,6 @@ type Range struct {
 	Prefix string // of the key; of records only
 	After  string // the key before the first one, or "" to begin at the beginning
 	At     int64  // the seq of the state that is read
-	Limit  int    // the most that are returned; 0 for all
 }
 
 // Head is the end of the audit trail at some state. The zero Head is that of a

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/go-json-experiment/json"
@@ -144,8 +145,8 @@ func (p *Platform) CreateTenant(ctx context.Context, w Write, spec TenantSpec) (
 	})
 }
 
-// ReplaceTenant corrects the name, edition or hosting of the tenant id. It
-// changes no row.
+// ReplaceTenant corrects the name, edition or hosting of the tenant id; a hosting
+// that is left out stays. It changes no row.
 func (p *Platform) ReplaceTenant(ctx context.Context, w Write, id catalog.TenantID, spec TenantSpec) (Answer, error) {
 	if err := checkSame("id", spec.ID, id); err != nil {
 		return Answer{}, err
@@ -160,6 +161,7 @@ func (p *Platform) ReplaceTenant(ctx context.Context, w Write, id catalog.Tenant
 			return change{}, err
 		}
 		spec.Organisation = held.Organisation
+		spec.Hosting = cmp.Or(spec.Hosting, held.Hosting)
 		if err := spec.check(); err != nil {
 			return change{}, err
 		}

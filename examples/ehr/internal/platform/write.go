@@ -18,7 +18,7 @@ const timeForm = "2006-01-02T15:04:05.000Z07:00"
 // Write is what every write has, whatever it changes.
 type Write struct {
 	Actor     string         // who asks
-	Authority jsontext.Value // what the request says allows it; nil where it says nothing
+	Authority jsontext.Value // what the request says allows it, in its RFC 8785 form; nil where it says nothing
 	Retry     *Retry         // nil where the request bears no Idempotency-Key
 }
 

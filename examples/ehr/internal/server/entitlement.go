@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"net/http"
 	"time"
@@ -97,8 +98,7 @@ func (s *stream) grant(g *platform.Grant) error {
 // new term for it.
 func (s *stream) write(line []byte) error {
 	if s.out.Available() < len(line) {
-		deadline := s.x.now().Add(stalled)
-		if err := http.NewResponseController(s.x.w).SetWriteDeadline(deadline); err != nil {
+		if err := s.extend(); err != nil {
 			return err
 		}
 	}
@@ -106,14 +106,15 @@ func (s *stream) write(line []byte) error {
 	return err
 }
 
+func (s *stream) extend() error {
+	return http.NewResponseController(s.x.w).SetWriteDeadline(s.x.now().Add(stalled))
+}
+
 // end writes the line that tells a whole stream from a broken one.
 func (s *stream) end(snapshot string) error {
 	s.open()
 	last := fmt.Appendf(nil, `{"end":true,"total":%d,"snapshot":%q}`+"\n", s.total, snapshot)
-	if err := s.write(last); err != nil {
-		return s.broken(err)
-	}
-	if err := s.out.Flush(); err != nil {
+	if err := cmp.Or(s.write(last), s.extend(), s.out.Flush()); err != nil {
 		return s.broken(err)
 	}
 	s.done()

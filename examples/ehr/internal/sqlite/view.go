@@ -1,8 +1,8 @@
 package sqlite
 
 import (
-	"fmt"
-	"strconv"
+	"errors"
+	"iter"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -52,17 +52,27 @@ func (v view) HashAt(seq int64) (hash string, err error) {
 	return hash, err
 }
 
-func (v view) Entries(r platform.Range) (entries []platform.Record, err error) {
-	after, err := strconv.ParseInt(r.After, 10, 64)
-	if err != nil {
-		return nil, fmt.Errorf("audit entries: %w", err)
+func (v view) Entries(r platform.Range) iter.Seq2[platform.Record, error] {
+	const query = "SELECT seq, body FROM audit WHERE seq > CAST(? AS INTEGER) AND seq <= ? ORDER BY seq"
+	return v.records(query, r.After, r.At)
+}
+
+// errEnough ends a query whose reader has enough.
+var errEnough = errors.New("enough")
+
+// records yields the result of a query for keys and bodies.
+func (v view) records(query string, args ...any) iter.Seq2[platform.Record, error] {
+	return func(yield func(platform.Record, error) bool) {
+		err := v.query(query, func(s *sqlite.Stmt) error {
+			if !yield(platform.Record{Key: s.ColumnText(0), Body: columnBytes(s, 1)}, nil) {
+				return errEnough
+			}
+			return nil
+		}, args...)
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(platform.Record{}, err)
+		}
 	}
-	const query = "SELECT seq, body FROM audit WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
-	err = v.query(query, func(s *sqlite.Stmt) error {
-		entries = append(entries, platform.Record{Key: s.ColumnText(0), Body: columnBytes(s, 1)})
-		return nil
-	}, after, r.At, limit(r))
-	return entries, err
 }
 
 func (v view) Record(kind platform.Kind, key string) (body []byte, err error) {
@@ -81,13 +91,9 @@ const inRange = `FROM records AS r
 		SELECT 1 FROM records AS later
 		WHERE later.kind = r.kind AND later.key = r.key AND later.seq > r.seq AND later.seq <= ?4)`
 
-func (v view) Records(r platform.Range) (records []platform.Record, err error) {
-	const query = "SELECT key, body " + inRange + " ORDER BY key LIMIT ?5"
-	err = v.query(query, func(s *sqlite.Stmt) error {
-		records = append(records, platform.Record{Key: s.ColumnText(0), Body: columnBytes(s, 1)})
-		return nil
-	}, string(r.Kind), max(r.After, r.Prefix), pastPrefix(r.Prefix), r.At, limit(r))
-	return records, err
+func (v view) Records(r platform.Range) iter.Seq2[platform.Record, error] {
+	return v.records("SELECT key, body "+inRange+" ORDER BY key",
+		string(r.Kind), max(r.After, r.Prefix), pastPrefix(r.Prefix), r.At)
 }
 
 func (v view) Count(r platform.Range) (count int64, err error) {
@@ -101,14 +107,6 @@ func (v view) Count(r platform.Range) (count int64, err error) {
 // pastPrefix is a text that sorts after every key with the prefix: no UTF-8 holds
 // this byte.
 func pastPrefix(prefix string) string { return prefix + "\xff" }
-
-// limit is the range's limit as SQL has it, where -1 is none.
-func limit(r platform.Range) int {
-	if r.Limit == 0 {
-		return -1
-	}
-	return r.Limit
-}
 
 const grantColumns = "tenant, seq, revision, etag, modules, rows, authority, updated_at, updated_by"
 

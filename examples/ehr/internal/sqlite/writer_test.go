@@ -42,11 +42,10 @@ func carryOut(t *testing.T, writes ...func(tx) error) (results []error, kept str
 	if err := w.commit([]*job{jobOf(put("after"))}); err != nil {
 		t.Errorf("a write after the group: %v", err)
 	}
-	records, err := view{conn}.Records(platform.Range{Kind: platform.Tenants, At: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range records {
+	for r, err := range (view{conn}).Records(platform.Range{Kind: platform.Tenants, At: 1}) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		kept += " " + r.Key
 	}
 	return results, kept
