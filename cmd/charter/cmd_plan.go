@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -167,9 +166,7 @@ func (a *app) showPlan(p *plan.Plan, data []byte, format string) error {
 		return view.PlanMarkdown(a.stdout, p)
 	}
 	if !a.quiet {
-		for _, w := range p.Warnings {
-			fmt.Fprintln(a.stderr, view.Warning(a.style(a.errTerminal), w))
-		}
+		view.PlanWarnings(a.stderr, a.style(a.errTerminal), p.Warnings)
 	}
 	return view.Plan(a.stdout, a.style(a.outTerminal), p)
 }

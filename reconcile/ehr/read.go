@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,9 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/veonahealth/charter/catalog"
 )
@@ -131,7 +133,7 @@ func (c *Client) Tenant(ctx context.Context, id catalog.TenantID) (Tenant, error
 // Tenants lists all tenants of the platform, in the order of its pages, and
 // gives the listing's snapshot.
 func (c *Client) Tenants(ctx context.Context, yield func(Tenant) error) (string, error) {
-	return list(ctx, c, "/tenants", func(raw json.RawMessage) error {
+	return list(ctx, c, "/tenants", func(raw jsontext.Value) error {
 		var w wireTenant
 		if err := json.Unmarshal(raw, &w); err != nil {
 			return err
@@ -147,7 +149,7 @@ func (c *Client) Tenants(ctx context.Context, yield func(Tenant) error) (string,
 // Facilities lists the sites that the platform has for a tenant.
 func (c *Client) Facilities(ctx context.Context, id catalog.TenantID) ([]catalog.FacilityID, error) {
 	var facilities []catalog.FacilityID
-	_, err := list(ctx, c, "/tenants/"+id.String()+"/facilities", func(raw json.RawMessage) error {
+	_, err := list(ctx, c, "/tenants/"+id.String()+"/facilities", func(raw jsontext.Value) error {
 		var w struct {
 			ID string `json:"id"`
 		}
@@ -164,15 +166,15 @@ func (c *Client) Facilities(ctx context.Context, id catalog.TenantID) ([]catalog
 // page is one page of a listing. Pointers tell what is missing from what is
 // empty.
 type page struct {
-	Items      *[]json.RawMessage `json:"items"`
-	NextCursor *string            `json:"next_cursor"`
-	Total      *int               `json:"total"`
-	Snapshot   *string            `json:"snapshot"`
+	Items      *[]jsontext.Value `json:"items"`
+	NextCursor *string           `json:"next_cursor"`
+	Total      *int              `json:"total"`
+	Snapshot   *string           `json:"snapshot"`
 }
 
 // list reads all pages of a listing, and accepts them only when they are of one
 // snapshot and as many as it says.
-func list(ctx context.Context, c *Client, path string, item func(json.RawMessage) error) (string, error) {
+func list(ctx context.Context, c *Client, path string, item func(jsontext.Value) error) (string, error) {
 	var snapshot string
 	cursor, count := "", 0
 	whole := func(format string, args ...any) error {

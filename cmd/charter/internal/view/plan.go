@@ -174,8 +174,15 @@ func PlanHead(w io.Writer, p *plan.Plan, digest plan.Digest) error {
 	return gap(w, 1)
 }
 
-// Warning is a warning of the declarations on one line.
-func Warning(s Style, w plan.Warning) string {
-	place := catalog.Position{File: w.File, Line: w.Line}
-	return Clean(place.String()) + ": " + s.paint(yellow, Clean(w.Text)) + " " + s.paint(dim, "["+w.Code+"]")
+// PlanWarnings writes the warnings of the declarations that a plan was made of,
+// a line each.
+func PlanWarnings(w io.Writer, s Style, warnings []plan.Warning) {
+	for i, warning := range warnings {
+		if i == manyWarnings {
+			fmt.Fprintf(w, "and %d more warnings: charter validate -o json lists them all\n", len(warnings)-i)
+			return
+		}
+		place := catalog.Position{File: warning.File, Line: warning.Line}
+		fmt.Fprintf(w, "%s: %s %s\n", Clean(place.String()), s.paint(yellow, Clean(warning.Text)), s.paint(dim, "["+warning.Code+"]"))
+	}
 }

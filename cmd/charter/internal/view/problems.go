@@ -24,9 +24,16 @@ func Problems(w io.Writer, s Style, problems schema.Problems) {
 	}
 }
 
-// Warnings writes a block for each warning.
+// manyWarnings is up to how many warnings are written out for people.
+const manyWarnings = 20
+
+// Warnings writes a block for each warning, up to as many as anybody reads.
 func Warnings(w io.Writer, s Style, warnings schema.Problems) {
-	for _, p := range warnings {
+	for i, p := range warnings {
+		if i == manyWarnings {
+			fmt.Fprintf(w, "and %d more warnings: charter validate -o json lists them all\n", len(warnings)-i)
+			return
+		}
 		problem(w, s, &p, yellow)
 	}
 }
