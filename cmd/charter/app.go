@@ -81,7 +81,7 @@ func usageErrors(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
-				return failHint(exitUsage, "charter "+strings.TrimPrefix(cmd.CommandPath(), "charter ")+" --help tells how", "%w", err)
+				return failHint(exitUsage, cmd.CommandPath()+" --help tells how", "%w", err)
 			}
 			return nil
 		}

@@ -84,7 +84,8 @@ func (a *app) applyFile(ctx context.Context, o *applyOptions, file *planFile, ke
 	if env := o.plan.scope.env; env != file.plan.Environment {
 		return fail(exitTrust, "the plan is for environment %s, not %s", file.plan.Environment, env)
 	}
-	client, err := o.plan.ehr.client(a, "")
+	declared := o.plan.repo.declaredURL(ctx, a, file.plan.Source.Commit, file.plan.Environment)
+	client, err := o.plan.ehr.client(a, declared)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ type repoFlags struct {
 }
 
 func (f *repoFlags) bind(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.repo, "repo", "C", ".", "the fleet repository: a `DIR`")
+	cmd.Flags().StringVarP(&f.repo, "repo", "C", ".", "the fleet repository: a `DIR`, or the URL of one to clone")
 	cmd.Flags().StringVar(&f.rev, "rev", "HEAD", "the `REVISION` to read; the committed tree, never the work tree")
 }
 
@@ -45,7 +45,7 @@ type loaded struct {
 
 // load evaluates the commit that the flags name.
 func (f *repoFlags) load(ctx context.Context, a *app) (*loaded, error) {
-	repo, err := source.Open(f.repo)
+	repo, err := f.open(ctx)
 	if err != nil {
 		return nil, failHint(exitFailed, "name the fleet's folder with -C, or make one: charter init DIR", "%w", err)
 	}
@@ -59,6 +59,31 @@ func (f *repoFlags) load(ctx context.Context, a *app) (*loaded, error) {
 		return nil, err
 	}
 	return &loaded{fleet, commit, repo.Remote()}, nil
+}
+
+func (f *repoFlags) open(ctx context.Context) (*source.Repository, error) {
+	if source.IsURL(f.repo) {
+		return source.Clone(ctx, f.repo)
+	}
+	return source.Open(f.repo)
+}
+
+// declaredURL gives the URL that the fleet declares for an environment at a
+// commit, where that commit is at hand: "" where it is not, or declares none.
+func (f *repoFlags) declaredURL(ctx context.Context, a *app, commit, environment string) string {
+	at := repoFlags{repo: f.repo, rev: commit}
+	if source.IsURL(f.repo) {
+		return ""
+	}
+	l, err := at.load(ctx, a)
+	if err != nil {
+		return ""
+	}
+	declared, err := (&scopeFlags{env: environment}).environment(l.fleet)
+	if err != nil {
+		return ""
+	}
+	return declared.EHR
 }
 
 // evaluate loads a file tree with the help of the cache and a sandbox.
@@ -272,8 +297,11 @@ func (f *scopeFlags) wanted() (map[catalog.TenantID]bool, error) {
 		}
 		names = append(names, strings.Fields(string(data))...)
 	}
-	if len(names) == 0 && f.tenantFile == "" {
+	switch {
+	case len(names) == 0 && f.tenantFile == "":
 		return nil, nil
+	case len(names) == 0:
+		return nil, fail(exitUsage, "tenant file %s names no tenant", f.tenantFile)
 	}
 	wanted := map[catalog.TenantID]bool{}
 	for _, name := range names {

@@ -20,12 +20,14 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 
+	"github.com/go-git/go-billy/v5"
+	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5"
-	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/object"
@@ -48,7 +50,9 @@ func (e *RevisionError) Unwrap() error { return e.Err }
 
 // Repository is a git repository that can be read by many goroutines.
 type Repository struct {
-	repo *git.Repository // for what is not read in parallel: references and configuration
+	repo  *git.Repository // for what is not read in parallel: references and configuration
+	files billy.Filesystem
+	own   string // a folder to delete, or ""
 
 	mu   sync.Mutex
 	idle []*filesystem.Storage
@@ -80,18 +84,33 @@ func Open(dir string) (*Repository, error) {
 	case err != nil:
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	return &Repository{repo: repo}, nil
+	files := repo.Storer.(*filesystem.Storage).Filesystem()
+	if repo, err = git.Open(newStorage(files), nil); err != nil {
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	return &Repository{repo: repo, files: files}, nil
+}
+
+// newStorage gives a handle on a repository. Without KeepDescriptors every
+// object opens its pack anew; without AlternatesFS the objects that a clone
+// shares with another repository are not found.
+func newStorage(files billy.Filesystem) *filesystem.Storage {
+	return filesystem.NewStorageWithOptions(files, cache.NewObjectLRUDefault(),
+		filesystem.Options{KeepDescriptors: true, AlternatesFS: osfs.New("/")})
 }
 
 // Close gives up what the repository holds open.
 func (r *Repository) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var errs []error
+	errs := []error{r.repo.Storer.(*filesystem.Storage).Close()}
 	for _, s := range r.all {
 		errs = append(errs, s.Close())
 	}
 	r.idle, r.all = nil, nil
+	if r.own != "" {
+		errs = append(errs, os.RemoveAll(r.own))
+	}
 	return errors.Join(errs...)
 }
 
@@ -104,9 +123,7 @@ func (r *Repository) borrow() *filesystem.Storage {
 		r.idle = r.idle[:n-1]
 		return s
 	}
-	shared := r.repo.Storer.(*filesystem.Storage)
-	// Without KeepDescriptors every object opens its pack anew.
-	s := filesystem.NewStorageWithOptions(shared.Filesystem(), cache.NewObjectLRUDefault(), filesystem.Options{KeepDescriptors: true})
+	s := newStorage(r.files)
 	r.all = append(r.all, s)
 	return s
 }
@@ -120,6 +137,9 @@ func (r *Repository) giveBack(s *filesystem.Storage) {
 // Resolve returns the commit that a revision names, in any of git's common
 // spellings. It returns a RevisionError where there is none.
 func (r *Repository) Resolve(revision string) (Commit, error) {
+	if strings.Index(revision, ":") > 0 {
+		return Commit{}, &RevisionError{revision, errors.New("it names a file, and not a commit")}
+	}
 	hash, err := r.repo.ResolveRevision(plumbing.Revision(revision))
 	if err != nil {
 		return Commit{}, &RevisionError{revision, r.whyNot(revision, err)}
@@ -180,11 +200,11 @@ func (r *Repository) Remote() string {
 	if err != nil || len(remote.Config().URLs) == 0 {
 		return ""
 	}
-	return withoutCredentials(remote.Config())
+	return shown(remote.Config().URLs[0])
 }
 
-func withoutCredentials(remote *config.RemoteConfig) string {
-	text := remote.URLs[0]
+// shown returns a URL without the user, password and query that may be secret.
+func shown(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme == "" {
 		return text // host:path, or a folder: neither has a password
