@@ -183,6 +183,9 @@ func (e *engine) field(u *unit, definition string, raw cue.Value, path []string)
 // schema was put to it, and knows the places in the declaration.
 func (u *unit) convert(v, raw cue.Value, path []string) (*node, error) {
 	n := &node{Pos: u.locate(raw, path)}
+	if value, ok := v.Default(); ok {
+		v = value
+	}
 	switch v.Kind() {
 	case cue.NullKind:
 		n.Kind, n.Text = kindNull, "null"
