@@ -479,6 +479,8 @@ func TestRetries(t *testing.T) {
 	})
 	t.Run("a key is for one method and path", func(t *testing.T) {
 		at.root(t, "POST", "/clients", object{"id": unique("o"), "name": "X"}).with("Idempotency-Key", key).want(201)
+		other := at.provisioned(t, "t", "hospital", "main")
+		at.replace(t, other, at.grant(t, other).ETag).with("Idempotency-Key", key).want(200)
 	})
 	t.Run("a creation is answered 201 again, and not 409", func(t *testing.T) {
 		body := object{"id": unique("o"), "name": "X"}

@@ -98,6 +98,16 @@ func TestTenants(t *testing.T) {
 		}
 		at.replace(t, id, g.ETag, row{"main", "rx"}).refused(422, "unknown-facility")
 	})
+	t.Run("PUT keeps a hosting that is left out", func(t *testing.T) {
+		path := "/tenants/" + at.tenant(t, "t", "hospital")
+		var tenant struct{ Hosting string }
+		for _, body := range []object{{"name": "X", "edition": "hospital", "hosting": "on-prem"}, {"name": "Y", "edition": "hospital"}} {
+			at.root(t, "PUT", path, body).want(200).decode(t, &tenant)
+			if tenant.Hosting != "on-prem" {
+				t.Errorf("%v: hosting %q", body, tenant.Hosting)
+			}
+		}
+	})
 	t.Run("PUT replaces name, edition and hosting, and changes no row", func(t *testing.T) {
 		before := at.grant(t, id).ETag
 		r := at.root(t, "PUT", "/tenants/"+id, object{"id": id, "name": "New", "organisation": id + "-org", "edition": "network", "hosting": "on-prem"}).want(200)

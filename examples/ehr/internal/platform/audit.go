@@ -14,10 +14,10 @@ import (
 // names, and its authority is canonical already, so that its JSON is its RFC 8785
 // form: what is stored and answered is, but for the field hash, what was hashed.
 type Entry struct {
-	Actor     string         `json:"actor"`
-	At        string         `json:"at"`
+	Actor     string         `json:"actor"`     // who asked
+	At        string         `json:"at"`        // when, as timeForm has it
 	Authority jsontext.Value `json:"authority"` // null where the request gave none
-	Event     string         `json:"event"`
+	Event     string         `json:"event"`     // which kind of write, as the contract's table has it
 	Hash      string         `json:"hash,omitzero"`
 	Prev      string         `json:"prev"`     // the hash of the entry before; "" in the first
 	Revision  *int64         `json:"revision"` // the new revision of what has one; else null

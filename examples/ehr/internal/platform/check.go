@@ -38,7 +38,7 @@ func checkCount(field string, n int64) error {
 
 func checkEmail(field, text string) error {
 	address, err := mail.ParseAddress(text)
-	if err != nil || address.Name != "" || address.Address != text || len(text) > maxEmail {
+	if err != nil || address.Address != text || len(text) > maxEmail {
 		return refuse(Invalid, "%s %.80q: not a bare e-mail address", field, text)
 	}
 	return nil

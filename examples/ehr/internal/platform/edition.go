@@ -14,8 +14,8 @@ import (
 
 // Edition is a bundle of modules and limits, in the EHR's own keys.
 type Edition struct {
-	Key       catalog.EditionKey  `json:"key"`
-	Name      string              `json:"name"`
+	Key       catalog.EditionKey  `json:"key"`     // never changes
+	Name      string              `json:"name"`    // for people
 	Modules   []catalog.EHRModule `json:"modules"` // sorted
 	Limits    Limits              `json:"limits"`
 	Revision  int64               `json:"revision"`  // counts the writes of this edition, from 1
@@ -25,10 +25,10 @@ type Edition struct {
 // Limits are the most that a tenant of an edition may have. Null is unlimited.
 // The platform tells them and does not enforce them.
 type Limits struct {
-	Facilities *int64 `json:"facilities"`
-	Users      *int64 `json:"users"`
-	Beds       *int64 `json:"beds"`
-	StorageGB  *int64 `json:"storage_gb"`
+	Facilities *int64 `json:"facilities"` // sites
+	Users      *int64 `json:"users"`      // of all facilities together
+	Beds       *int64 `json:"beds"`       // of all facilities together
+	StorageGB  *int64 `json:"storage_gb"` // gigabytes, of all facilities together
 }
 
 // seedEdition turns an edition of the catalogue into the EHR's words.

@@ -8,11 +8,11 @@ import (
 
 // Facility is a site of a tenant.
 type Facility struct {
-	ID        catalog.FacilityID `json:"id"`
-	Name      string             `json:"name"`
-	Beds      int64              `json:"beds"`
-	Users     int64              `json:"users"`
-	StorageGB int64              `json:"storage_gb"`
+	ID        catalog.FacilityID `json:"id"`         // never changes; unique within its tenant
+	Name      string             `json:"name"`       // for people
+	Beds      int64              `json:"beds"`       // how many there are
+	Users     int64              `json:"users"`      // how many may sign in
+	StorageGB int64              `json:"storage_gb"` // gigabytes
 }
 
 // check refuses a facility that is wrong by itself.

@@ -87,8 +87,8 @@ func plainSegment(segment string) bool {
 type Passage struct {
 	Tenant   catalog.TenantID   `json:"tenant"`
 	Facility catalog.FacilityID `json:"facility"`
-	Module   catalog.EHRModule  `json:"module"`
-	Route    string             `json:"route"`
+	Module   catalog.EHRModule  `json:"module"` // which gates the route
+	Route    string             `json:"route"`  // the clinical app's path, decoded
 }
 
 // Gate answers for the clinical app: whether the escaped path

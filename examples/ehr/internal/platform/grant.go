@@ -16,13 +16,13 @@ import (
 // it is answered as: a grant is read far more often than it is written.
 type Grant struct {
 	Tenant    catalog.TenantID
-	Stamp     catalog.Stamp
+	Stamp     catalog.Stamp  // revision and entity tag
 	Modules   jsontext.Value // array of the modules that the rows name, sorted
 	Rows      jsontext.Value // array of the rows, sorted, as rowsJSON spells them
 	Authority jsontext.Value // of the newest write; nil where it gave none
-	UpdatedAt string
-	UpdatedBy string
-	Seq       int64 // of the newest write, its audit entry
+	UpdatedAt string         // of the newest write, as timeForm has it
+	UpdatedBy string         // the actor of the newest write
+	Seq       int64          // of the newest write, its audit entry
 }
 
 // newGrant returns a grant of rows, which must be sorted. It has neither author
@@ -228,7 +228,7 @@ func below(id catalog.TenantID, name string) string { return id.String() + "/" +
 // returns that state's snapshot. The Grant is good until each returns.
 func (p *Platform) Bulk(ctx context.Context, since *string, each func(*Grant) error) (snapshot string, err error) {
 	err = p.store.View(ctx, func(v View) error {
-		after := int64(-1)
+		after := int64(0)
 		if since != nil {
 			if after, err = p.seqOf(v, *since); err != nil {
 				return err

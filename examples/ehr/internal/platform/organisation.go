@@ -8,8 +8,8 @@ import (
 
 // Organisation is a customer.
 type Organisation struct {
-	ID   catalog.OrganisationID `json:"id"`
-	Name string                 `json:"name"`
+	ID   catalog.OrganisationID `json:"id"`   // never changes
+	Name string                 `json:"name"` // for people
 }
 
 // Organisations returns a page of the organisations, by id.

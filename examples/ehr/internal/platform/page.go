@@ -20,10 +20,10 @@ type PageRequest struct {
 // Page is one page of a list. All pages that follow one another by their cursors
 // show the state of Snapshot, whatever is written meanwhile.
 type Page struct {
-	Items      []jsontext.Value `json:"items"`
+	Items      []jsontext.Value `json:"items"`       // sorted by key
 	NextCursor *string          `json:"next_cursor"` // null at the end
 	Total      int64            `json:"total"`       // of all pages together
-	Snapshot   string           `json:"snapshot"`
+	Snapshot   string           `json:"snapshot"`    // the state that is shown
 }
 
 // pageBytes ends a page early: a thousand large entries would be an answer

@@ -31,10 +31,10 @@ type Platform struct {
 
 // Config is what a Platform is made of.
 type Config struct {
-	Store   Store
+	Store   Store            // where the state is kept
 	Catalog *catalog.Catalog // modules, their routes, staff roles; and the editions that a new database begins with
-	Now     func() time.Time
-	Release string // of the clinical app, as GET ehr-status names it
+	Now     func() time.Time // the time that is written down
+	Release string           // of the clinical app, as GET ehr-status names it
 	// Instance names the platform. Empty takes the one that the database has, or a
 	// random one for a new database.
 	Instance string

@@ -14,22 +14,22 @@ import (
 type Provision struct {
 	Edition    catalog.EditionKey `json:"edition"` // the tenant's own, said again so that a stale client is told
 	Facilities []Facility         `json:"facilities"`
-	Staff      []Account          `json:"staff"`
+	Staff      []Account          `json:"staff"` // of these facilities, or of ones that are there
 }
 
 // Account is a member of staff.
 type Account struct {
-	Email    string             `json:"email"`
-	Name     string             `json:"name"`
-	Role     string             `json:"role"` // one of the catalogue's staff roles
-	Facility catalog.FacilityID `json:"facility"`
+	Email    string             `json:"email"`    // names the account within its tenant, in any case
+	Name     string             `json:"name"`     // for people
+	Role     string             `json:"role"`     // one of the catalogue's staff roles
+	Facility catalog.FacilityID `json:"facility"` // where they work
 }
 
 // ProvisionAnswer is what provisioning made and what it found and left alone, each
 // sorted.
 type ProvisionAnswer struct {
-	Created  Names `json:"created"`
-	Existing Names `json:"existing"`
+	Created  Names `json:"created"`  // was not there
+	Existing Names `json:"existing"` // was there, and is as it was
 }
 
 // Names are facilities and accounts by what identifies them.
@@ -58,11 +58,8 @@ func (p *Platform) Provision(ctx context.Context, w Write, id catalog.TenantID, 
 		if err := want.checkAgainst(t); err != nil {
 			return change{}, err
 		}
-		var made ProvisionAnswer
-		if err := made.makeFacilities(tx, m, id, want.Facilities); err != nil {
-			return change{}, err
-		}
-		if err := made.makeAccounts(tx, m, id, want.Staff); err != nil {
+		made, err := want.carryOut(tx, m, id)
+		if err != nil {
 			return change{}, err
 		}
 		revision, err := project(tx, m, w, t, made.Created.Facilities)
@@ -75,8 +72,6 @@ func (p *Platform) Provision(ctx context.Context, w Write, id catalog.TenantID, 
 			return change{}, err
 		}
 		done.revision = &revision
-		made.Created.sort()
-		made.Existing.sort()
 		done.answer.Body, err = json.Marshal(made)
 		return done, err
 	})
@@ -143,6 +138,19 @@ func (want *Provision) checkAgainst(t *tenantRecord) error {
 		return refuse(Invalid, "facilities: the tenant has none yet; want at least one")
 	}
 	return nil
+}
+
+// carryOut makes what is not there yet of the tenant's facilities and accounts.
+func (want *Provision) carryOut(tx Tx, m moment, id catalog.TenantID) (made ProvisionAnswer, err error) {
+	if err := made.makeFacilities(tx, m, id, want.Facilities); err != nil {
+		return made, err
+	}
+	if err := made.makeAccounts(tx, m, id, want.Staff); err != nil {
+		return made, err
+	}
+	made.Created.sort()
+	made.Existing.sort()
+	return made, nil
 }
 
 func (made *ProvisionAnswer) makeFacilities(tx Tx, m moment, id catalog.TenantID, facilities []Facility) error {

@@ -12,10 +12,10 @@ import (
 
 // EHRStatus is what is known of a tenant's deployment.
 type EHRStatus struct {
-	Reachable  bool             `json:"reachable"`
-	App        string           `json:"app"` // "up" or "down"
-	Release    string           `json:"release"`
-	Facilities []FacilityStatus `json:"facilities"`
+	Reachable  bool             `json:"reachable"`   // it can be heard of
+	App        string           `json:"app"`         // "up" or "down"
+	Release    string           `json:"release"`     // of the clinical app
+	Facilities []FacilityStatus `json:"facilities"`  // sorted by id
 	Enforced   *Enforced        `json:"enforced"`    // null where the deployment never said
 	Licence    jsontext.Value   `json:"licence"`     // null where the tenant has none
 	ObservedAt string           `json:"observed_at"` // when this was found out
@@ -24,14 +24,14 @@ type EHRStatus struct {
 // FacilityStatus is one facility as the deployment has it.
 type FacilityStatus struct {
 	ID     catalog.FacilityID `json:"id"`
-	Exists bool               `json:"exists"`
-	Staff  int64              `json:"staff"` // how many accounts belong to it
+	Exists bool               `json:"exists"` // the deployment has it
+	Staff  int64              `json:"staff"`  // how many accounts belong to it
 }
 
 // Enforced is the grant that a deployment answers by.
 type Enforced struct {
-	Revision int64  `json:"revision"`
-	At       string `json:"at"` // since when
+	Revision int64  `json:"revision"` // of the grant
+	At       string `json:"at"`       // since when
 }
 
 // EHRStatus tells what is there and reachable of a tenant. A cloud tenant's app is this

@@ -43,8 +43,8 @@ type View interface {
 	// Stamp returns the version of a tenant's grant without reading its rows; the
 	// zero Stamp where there is no grant.
 	Stamp(catalog.TenantID) (catalog.Stamp, error)
-	// Grants calls each with the grants that changed after seq, in the order of
-	// their tenants. The Grant is good until each returns.
+	// Grants calls each with the grants that changed after a seq, in the order of
+	// their tenants: with all after 0. The Grant is good until each returns.
 	Grants(after int64, each func(*Grant) error) error
 	// Answer returns what a write was answered, or nil.
 	Answer(id [32]byte) (*Remembered, error)
@@ -83,8 +83,8 @@ const (
 
 // Record is one document of a kind.
 type Record struct {
-	Key  string
-	Body jsontext.Value
+	Key  string         // unique within its kind
+	Body jsontext.Value // a JSON object
 }
 
 // Range selects records of a kind, or audit entries, in the order of their keys.

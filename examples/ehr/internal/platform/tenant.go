@@ -12,11 +12,11 @@ import (
 
 // TenantSpec is what a client says about a tenant.
 type TenantSpec struct {
-	ID           catalog.TenantID       `json:"id"`
-	Name         string                 `json:"name"`
+	ID           catalog.TenantID       `json:"id"`           // never changes
+	Name         string                 `json:"name"`         // for people
 	Organisation catalog.OrganisationID `json:"organisation"` // never changes
-	Edition      catalog.EditionKey     `json:"edition"`      // changing it changes no row
-	Hosting      catalog.Hosting        `json:"hosting"`
+	Edition      catalog.EditionKey     `json:"edition"`      // what new facilities get; changing it changes no row
+	Hosting      catalog.Hosting        `json:"hosting"`      // "" in a request leaves it to the platform
 }
 
 // Status is what the server says about a tenant.
@@ -33,15 +33,15 @@ const (
 // Tenant is a tenant as it is answered.
 type Tenant struct {
 	TenantSpec
-	Status Status `json:"status"`
+	Status Status `json:"status"` // the server's word; no client sets it
 }
 
 // tenantRecord is a tenant as it is stored: what its status follows from, and not
 // the status, so that lifting a suspension brings back the one before.
 type tenantRecord struct {
 	TenantSpec
-	Provisioned bool   `json:"provisioned"`
-	Billing     Status `json:"billing"` // Active or Suspended; "" until billing has spoken
+	Provisioned bool   `json:"provisioned"` // it has facilities
+	Billing     Status `json:"billing"`     // Active or Suspended; "" until billing has spoken
 }
 
 func (r *tenantRecord) status() Status {

@@ -2,6 +2,7 @@ package server
 
 import (
 	stdjson "encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -124,5 +125,22 @@ func TestRowsThatAreLeftOutAreNotNone(t *testing.T) {
 	}
 	if said, err := decode[grantBody]([]byte(`{"rows":[{}]}`)); err != nil || said.Body.Rows[0] != (catalog.Row{}) {
 		t.Errorf("an empty row: %v, %v", said, err)
+	}
+}
+
+func TestABodyIsAnObject(t *testing.T) {
+	for text, want := range map[string]string{
+		`{}`: "", `null`: "invalid", `[]`: "invalid", `"x"`: "invalid", ` 1 `: "invalid", ``: "malformed",
+	} {
+		_, err := decode[struct {
+			Optional string `json:"optional"`
+		}]([]byte(text))
+		got := ""
+		if p, ok := errors.AsType[*problem](err); ok {
+			got = p.Code
+		}
+		if got != want || (err == nil) != (want == "") {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
 	}
 }

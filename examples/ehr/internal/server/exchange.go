@@ -124,7 +124,7 @@ func acceptsGzip(headers []string) bool {
 // answered writes what an accepted write is answered.
 func (x *exchange) answered(a platform.Answer) error {
 	if a.ETag != "" {
-		x.w.Header().Set("ETag", a.ETag)
+		x.tag(a.ETag)
 	}
 	status := http.StatusOK
 	if a.Created {
@@ -134,9 +134,13 @@ func (x *exchange) answered(a platform.Answer) error {
 	return nil
 }
 
+// tag sets the entity tag, its name spelled as the contract spells it: net/http
+// would write Etag, which is the same to HTTP and not to who greps.
+func (x *exchange) tag(etag string) { x.w.Header()["ETag"] = []string{etag} }
+
 // tagged writes a body that bears an entity tag, or 304 to a client that has it.
 func (x *exchange) tagged(etag string, body []byte) error {
-	x.w.Header().Set("ETag", etag)
+	x.tag(etag)
 	if tagMatches(x.r.Header.Values("If-None-Match"), etag) {
 		x.w.Header().Add("Vary", "Accept-Encoding")
 		x.w.WriteHeader(http.StatusNotModified)

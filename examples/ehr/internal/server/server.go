@@ -28,11 +28,11 @@ type Server struct {
 
 // Config is what a Server is made of.
 type Config struct {
-	Platform *platform.Platform
-	Tokens   Tokens
-	Log      *slog.Logger // gets what a client is not told: the causes of 5xx
-	Now      func() time.Time
-	Version  string // of this program
+	Platform *platform.Platform // which judges
+	Tokens   Tokens             // who may ask
+	Log      *slog.Logger       // gets what a client is not told: the causes of 5xx
+	Now      func() time.Time   // what the header Date says
+	Version  string             // of this program
 }
 
 // streams is how many bulk streams run at once. Each holds on to one state of the

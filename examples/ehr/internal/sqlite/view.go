@@ -135,7 +135,7 @@ func (v view) Grants(after int64, each func(*platform.Grant) error) error {
 		return each(&grant)
 	}
 	const all = "SELECT " + grantColumns + " FROM grants"
-	if after < 0 {
+	if after == 0 {
 		return v.query(all+" ORDER BY tenant", row)
 	}
 	// The names are sorted before their rows are read, not the rows.
