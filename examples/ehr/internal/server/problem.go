@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -115,7 +114,7 @@ func (x *exchange) problem(err error) *problem {
 		}
 		return p
 	}
-	if errors.Is(err, context.Canceled) {
+	if x.ctx().Err() != nil { // nobody waits for this answer, and nothing is wrong
 		return problemf(string(platform.Unavailable), "the request was given up")
 	}
 	x.log.Error("request", "method", x.r.Method, "path", x.r.URL.Path, "err", err)
