@@ -20,9 +20,9 @@
 // given proof of, which is the very thing that charter looks for in a platform
 // that was tampered with.
 //
-// The database :memory: is a file in a temporary directory that is never flushed
-// and is removed by Close. SQLite's own memory databases have no write-ahead log:
-// one client that reads a long list slowly would hold up every writer.
+// The database :memory: is a file that is never flushed and whose name is removed
+// as soon as it is open. SQLite's own memory databases have no write-ahead log: one
+// client that reads a long list slowly would hold up every writer.
 //
 // # Tables
 //

@@ -25,32 +25,58 @@ const readers = 16
 type Store struct {
 	readers *sqlitex.Pool
 	writer  *writer
-	temp    string // the directory of a Memory database; "" for a file
 }
 
 // Open opens the database at path, or makes it.
-func Open(ctx context.Context, path string) (*Store, error) {
-	store, err := open(ctx, path)
+func Open(ctx context.Context, path string) (s *Store, err error) {
+	if path == Memory {
+		s, err = openMemory(ctx)
+	} else {
+		s, err = openFile(ctx, path, "FULL")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	return store, nil
+	return s, nil
 }
 
-func open(ctx context.Context, path string) (_ *Store, err error) {
-	s := &Store{}
-	synchronous := "FULL"
-	if path == Memory {
-		if s.temp, err = os.MkdirTemp("", "ehr-"); err != nil {
-			return nil, err
-		}
-		path, synchronous = filepath.Join(s.temp, "ehr.db"), "OFF"
+// openMemory opens a database that has no name: its file is taken from its folder
+// as soon as every connection holds it, so that nothing of it stays behind, also
+// where the process is killed.
+func openMemory(ctx context.Context) (_ *Store, err error) {
+	temp, err := os.MkdirTemp("", "ehr-")
+	if err != nil {
+		return nil, err
 	}
-	defer func() {
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	s, err := openFile(ctx, filepath.Join(temp, "ehr.db"), "OFF")
+	if err != nil {
+		return nil, err
+	}
+	if err := s.touch(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// touch reads with every connection, which makes each open its files.
+func (s *Store) touch(ctx context.Context) error {
+	for range readers {
+		conn, err := s.readers.Take(ctx)
 		if err != nil {
-			err = errors.Join(err, s.removeTemp())
+			return err
 		}
-	}()
+		defer s.readers.Put(conn)
+		if _, err := (view{conn}).Head(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openFile opens the database in a file. synchronous is SQLite's word for what it
+// waits for at each commit.
+func openFile(ctx context.Context, path, synchronous string) (*Store, error) {
 	if err := create(path); err != nil {
 		return nil, err
 	}
@@ -61,7 +87,7 @@ func open(ctx context.Context, path string) (_ *Store, err error) {
 	if err := migrate(ctx, conn); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	s.readers, err = sqlitex.NewPool(path, sqlitex.PoolOptions{
+	pool, err := sqlitex.NewPool(path, sqlitex.PoolOptions{
 		Flags:    sqlite.OpenReadWrite | sqlite.OpenWAL,
 		PoolSize: readers,
 		PrepareConn: func(conn *sqlite.Conn) error {
@@ -71,8 +97,7 @@ func open(ctx context.Context, path string) (_ *Store, err error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	s.writer = newWriter(conn)
-	return s, nil
+	return &Store{readers: pool, writer: newWriter(conn)}, nil
 }
 
 // create makes the file, readable by its owner alone, before SQLite would make it
@@ -119,13 +144,4 @@ func (s *Store) Update(ctx context.Context, write func(platform.Tx) error) error
 }
 
 // Close ends the store after the writes that wait. Later ones are refused.
-func (s *Store) Close() error {
-	return errors.Join(s.writer.close(), s.readers.Close(), s.removeTemp())
-}
-
-func (s *Store) removeTemp() error {
-	if s.temp == "" {
-		return nil
-	}
-	return os.RemoveAll(s.temp)
-}
+func (s *Store) Close() error { return errors.Join(s.writer.close(), s.readers.Close()) }
