@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cuelang.org/go/cue/ast"
@@ -418,16 +419,23 @@ func (l *loader) importable(importPath string, pos catalog.Position) ([]*source,
 	return files, nil, nil
 }
 
-// group runs a function for each item, as many at once as the options say.
+// group runs a function for each item, as many at once as the options say. Few
+// goroutines take item after item, as one for each would spend more on growing
+// its stack than on a tenant that is known already.
 func group[T any](ctx context.Context, parallelism int, items []T, do func(context.Context, int, T) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallelism)
-	for i, item := range items {
+	var next atomic.Int64
+	for range min(parallelism, len(items)) {
 		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
+			for i := int(next.Add(1)) - 1; i < len(items); i = int(next.Add(1)) - 1 {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := do(ctx, i, items[i]); err != nil {
+					return err
+				}
 			}
-			return do(ctx, i, item)
+			return nil
 		})
 	}
 	return g.Wait()

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/veonahealth/charter/catalog"
@@ -204,8 +206,9 @@ func contentOf(files []*source) string {
 }
 
 func writePart(h hash.Hash, part string) {
-	fmt.Fprintf(h, "%d:", len(part))
-	h.Write([]byte(part))
+	var length [20]byte
+	h.Write(append(strconv.AppendInt(length[:0], int64(len(part)), 10), ':'))
+	io.WriteString(h, part)
 }
 
 // digestOf is the digest of a folder as a plan names it: the SHA-256 over lines

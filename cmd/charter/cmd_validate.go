@@ -92,9 +92,10 @@ func (a *app) showValidation(fleet *schema.Fleet, problems, warnings schema.Prob
 		view.Warnings(a.stderr, a.style(a.errTerminal), warnings)
 	}
 	if fleet == nil {
-		fmt.Fprintf(a.stderr, "charter: %d mistakes\n", len(problems))
+		a.note("%s", view.Counted(len(problems), "mistake", "mistakes"))
 		return nil
 	}
-	_, err := fmt.Fprintf(a.stdout, "%d tenants of %d organisations: no mistakes\n", len(fleet.Tenants), len(fleet.Organisations))
+	_, err := fmt.Fprintf(a.stdout, "%s of %s: no mistakes\n",
+		view.Counted(len(fleet.Tenants), "tenant", "tenants"), view.Counted(len(fleet.Organisations), "organisation", "organisations"))
 	return err
 }

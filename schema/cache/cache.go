@@ -22,11 +22,13 @@
 package cache
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -178,7 +180,7 @@ func (s *Store) write(keys []schema.Key) error {
 		return err
 	}
 	defer os.Remove(f.Name()) // nothing is there once it is renamed
-	if _, err := f.Write(s.segment(keys)); err != nil {
+	if err := s.segment(f, keys); err != nil {
 		f.Close()
 		return err
 	}
@@ -188,8 +190,10 @@ func (s *Store) write(keys []schema.Key) error {
 	return os.Rename(f.Name(), strings.Replace(f.Name(), "new-", "", 1)+suffix)
 }
 
-func (s *Store) segment(keys []schema.Key) []byte {
-	segment := []byte(magic)
+// segment writes the records of some keys, each once.
+func (s *Store) segment(f io.Writer, keys []schema.Key) error {
+	w := bufio.NewWriterSize(f, 256<<10)
+	w.WriteString(magic) // an error stays with w until Flush
 	written := make(map[schema.Key]bool, len(keys))
 	for _, key := range keys {
 		if written[key] {
@@ -197,10 +201,12 @@ func (s *Store) segment(keys []schema.Key) []byte {
 		}
 		written[key] = true
 		value := s.held[key]
-		segment = append(segment, key[:]...)
-		segment = binary.BigEndian.AppendUint32(segment, uint32(len(value)))
-		segment = binary.BigEndian.AppendUint32(segment, checksum(key, value))
-		segment = append(segment, value...)
+		w.Write(key[:])
+		var head [8]byte
+		binary.BigEndian.PutUint32(head[:4], uint32(len(value)))
+		binary.BigEndian.PutUint32(head[4:], checksum(key, value))
+		w.Write(head[:])
+		w.Write(value)
 	}
-	return segment
+	return w.Flush()
 }

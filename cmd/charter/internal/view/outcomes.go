@@ -36,6 +36,6 @@ func Outcomes(w io.Writer, s Style, outcomes []reconcile.Outcome) error {
 			parts = append(parts, fmt.Sprintf("%d %s", count[state], state))
 		}
 	}
-	_, err := fmt.Fprintln(w, s.paint(bold, fmt.Sprintf("Apply: %s of %s.", strings.Join(parts, ", "), counted(len(outcomes), "batch", "batches"))))
+	_, err := fmt.Fprintln(w, s.paint(bold, fmt.Sprintf("Apply: %s of %s.", strings.Join(parts, ", "), Counted(len(outcomes), "batch", "batches"))))
 	return err
 }

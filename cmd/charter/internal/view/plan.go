@@ -52,11 +52,11 @@ func Summary(p *plan.Plan) string {
 	}
 	n := p.Summary
 	return fmt.Sprintf("Plan: %d to grant, %d to change, %d to revoke (%s, %s), %d scheduled.",
-		n.Grant, n.Change, n.Revoke, counted(n.Tenants, "tenant", "tenants"), counted(n.Facilities, "facility", "facilities"), n.Scheduled)
+		n.Grant, n.Change, n.Revoke, Counted(n.Tenants, "tenant", "tenants"), Counted(n.Facilities, "facility", "facilities"), n.Scheduled)
 }
 
-// counted writes a number with its noun.
-func counted(n int, one, many string) string {
+// Counted writes a number with its noun.
+func Counted(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

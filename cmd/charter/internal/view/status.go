@@ -28,7 +28,7 @@ func StatusText(w io.Writer, s Style, status *Status) error {
 		if tenant.InStep() {
 			step++
 		}
-		t.add(tenant.Tenant, tenant.Edition, counted(tenant.Declared, "row", "rows"), accepted(tenant), enforced(tenant), state(tenant))
+		t.add(tenant.Tenant, tenant.Edition, Counted(tenant.Declared, "row", "rows"), accepted(tenant), enforced(tenant), state(tenant))
 		for _, h := range tenant.Held {
 			t.note(fmt.Sprintf("  = %s %s: %s", orAll(h.Facility), orAll(h.EHRModule), Clean(h.Text)))
 		}
@@ -53,11 +53,11 @@ func StatusText(w io.Writer, s Style, status *Status) error {
 		return err
 	}
 	if n := len(status.Unmanaged); n > 0 {
-		if _, err := fmt.Fprintf(w, "%s of the platform not declared, and left alone: %s\n", counted(n, "tenant", "tenants"), some(status.Unmanaged)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s of the platform not declared, and left alone: %s\n", Counted(n, "tenant", "tenants"), some(status.Unmanaged)); err != nil {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d of %s in step\n", step, counted(len(status.Tenants), "tenant", "tenants"))
+	_, err := fmt.Fprintf(w, "%d of %s in step\n", step, Counted(len(status.Tenants), "tenant", "tenants"))
 	return err
 }
 
@@ -79,7 +79,7 @@ func accepted(t *reconcile.TenantStatus) string {
 	if t.Accepted == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%s, revision %d", counted(t.Accepted.Rows, "row", "rows"), t.Accepted.Revision)
+	return fmt.Sprintf("%s, revision %d", Counted(t.Accepted.Rows, "row", "rows"), t.Accepted.Revision)
 }
 
 func enforced(t *reconcile.TenantStatus) string {
