@@ -123,7 +123,7 @@ func (a *app) showOutcomes(ctx context.Context, o *applyOptions, file *planFile,
 
 // applyAsking plans, shows, asks, signs and applies.
 func (a *app) applyAsking(ctx context.Context, o *applyOptions) error {
-	if !a.inTerminal || !a.errTerminal {
+	if !a.inTerminal {
 		return failHint(exitUsage, "charter plan --out FILE, charter sign FILE, charter apply FILE", "no plan: without a terminal, give the FILE of a signed one")
 	}
 	p, err := a.makePlan(ctx, &o.plan)

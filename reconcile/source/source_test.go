@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -285,7 +286,7 @@ func TestChangedAgreesWithGit(t *testing.T) {
 	for i, from := range commits {
 		for _, to := range commits[i:] {
 			var got []string
-			for path, err := range source.Changed(files(t, repo, from), files(t, repo, to)) {
+			for path, err := range changedBetween(t, repo, from, to) {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -307,7 +308,7 @@ func TestChangedStopsWhenItsReaderDoes(t *testing.T) {
 	second := commit(t, dir, map[string]string{"tenants/a/tenant.cue": "1", "tenants/b/tenant.cue": "2", "x/y/z": "3"})
 	repo := open(t, dir)
 	seen := 0
-	for range source.Changed(files(t, repo, first), files(t, repo, second)) {
+	for range changedBetween(t, repo, first, second) {
 		seen++
 		break
 	}
@@ -418,4 +419,9 @@ func TestIsURL(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
+}
+
+func changedBetween(t testing.TB, repo *source.Repository, from, to string) iter.Seq2[string, error] {
+	t.Helper()
+	return source.Changed(files(t, repo, from), files(t, repo, to))
 }
