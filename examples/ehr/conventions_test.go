@@ -221,7 +221,7 @@ func TestIdentity(t *testing.T) {
 func TestACapabilityThatIsMissingIs403NamingIt(t *testing.T) {
 	at := start(t)
 	held := map[string]string{
-		"super_admin": "registry.read clients.read clients.write onboarding.run entitlements.read entitlements.write billing.write audit.read",
+		"super_admin": "registry.read registry.write clients.read clients.write onboarding.run entitlements.read entitlements.write billing.write audit.read",
 		"onboarding":  "registry.read clients.read clients.write onboarding.run entitlements.read entitlements.write audit.read",
 		"support":     "registry.read clients.read entitlements.read entitlements.write audit.read",
 		"billing":     "clients.read billing.write",
@@ -230,6 +230,10 @@ func TestACapabilityThatIsMissingIs403NamingIt(t *testing.T) {
 	for _, e := range []struct{ method, path, capability string }{
 		{"GET", "/editions", "registry.read"},
 		{"GET", "/editions/none", "registry.read"},
+		{"POST", "/registry/editions", "registry.write"},
+		{"PUT", "/registry/editions/none", "registry.write"},
+		{"GET", "/tenants/none/connect-entitlements", "entitlements.read"},
+		{"PUT", "/tenants/none/connect-entitlements", "entitlements.write"},
 		{"GET", "/clients", "clients.read"},
 		{"POST", "/clients", "clients.write"},
 		{"PUT", "/clients/none", "clients.write"},
@@ -323,6 +327,8 @@ func TestEveryWriteTakesAnOptionalAuthority(t *testing.T) {
 		{"tenant.provision", "POST", "/tenants/" + id + "/provision", object{"edition": "network", "facilities": []object{{"id": "main", "name": "Main"}}, "staff": []object{}}},
 		{"facility.upsert", "PUT", "/tenants/" + id + "/facilities/main", object{"id": "main", "name": "Main", "beds": 3}},
 		{"entitlement.write", "PUT", "/tenants/" + id + "/entitlements", object{"rows": []row{}}},
+		{"tenant.connect_entitlements.put", "PUT", "/tenants/" + id + "/connect-entitlements", object{"instruments": []object{}}},
+		{"edition.upsert", "POST", "/registry/editions", object{"key": id, "name": "X", "modules": []string{}}},
 		{"subscription.status", "POST", "/subscriptions/" + id + "/status", object{"status": "active"}},
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {

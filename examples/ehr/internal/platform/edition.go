@@ -31,6 +31,129 @@ type Limits struct {
 	StorageGB  *int64 `json:"storage_gb"` // gigabytes, of all facilities together
 }
 
+// EditionSpec is what a client says about an edition.
+type EditionSpec struct {
+	Key     catalog.EditionKey  `json:"key"`     // never changes
+	Name    string              `json:"name"`    // for people
+	Modules []catalog.EHRModule `json:"modules"` // in any order
+	Limits  Limits              `json:"limits"`  // what is left out is unlimited
+}
+
+// check refuses a spec that is wrong whatever the platform holds, and sorts its
+// modules.
+func (s *EditionSpec) check(c *catalog.Catalog) error {
+	if err := checkName("name", s.Name); err != nil {
+		return err
+	}
+	if s.Modules == nil {
+		return refuse(Invalid, "modules: missing; an edition without any has []")
+	}
+	for _, module := range s.Modules {
+		if module.IsZero() {
+			return refuse(Invalid, "modules: want the EHR's keys")
+		}
+		if _, known := c.FromEHR(module); !known {
+			return refuse(UnknownModule, "module %q", module)
+		}
+	}
+	given := len(s.Modules)
+	slices.SortFunc(s.Modules, catalog.EHRModule.Compare)
+	if s.Modules = slices.Compact(s.Modules); len(s.Modules) != given {
+		return refuse(Invalid, "modules: one stands twice")
+	}
+	return s.Limits.check()
+}
+
+// check refuses limits that nothing could be counted by.
+func (l *Limits) check() error {
+	for _, limit := range []struct {
+		name string
+		most *int64
+	}{
+		{"limits/facilities", l.Facilities},
+		{"limits/users", l.Users},
+		{"limits/beds", l.Beds},
+		{"limits/storage_gb", l.StorageGB},
+	} {
+		if limit.most == nil {
+			continue
+		}
+		if err := checkCount(limit.name, *limit.most); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CreateEdition adds an edition.
+func (p *Platform) CreateEdition(ctx context.Context, w Write, spec EditionSpec) (Answer, error) {
+	if err := checkID("key", spec.Key); err != nil {
+		return Answer{}, err
+	}
+	if err := spec.check(p.catalog); err != nil {
+		return Answer{}, err
+	}
+	return p.write(ctx, w, func(tx Tx, m moment) (change, error) {
+		held, err := tx.Record(Editions, spec.Key.String())
+		switch {
+		case err != nil:
+			return change{}, err
+		case held != nil:
+			return change{}, refuse(Exists, "edition %q", spec.Key)
+		}
+		return spec.put(tx, m, w, 1)
+	})
+}
+
+// ReplaceEdition makes spec the edition of a key. It changes no grant: only what
+// is provisioned from now on gets the new modules.
+func (p *Platform) ReplaceEdition(ctx context.Context, w Write, key catalog.EditionKey, c Condition, spec EditionSpec) (Answer, error) {
+	if err := checkSame("key", spec.Key, key); err != nil {
+		return Answer{}, err
+	}
+	spec.Key = key
+	if err := spec.check(p.catalog); err != nil {
+		return Answer{}, err
+	}
+	return p.write(ctx, w, func(tx Tx, m moment) (change, error) {
+		stamp, err := editionStamp(tx, key)
+		switch {
+		case err != nil:
+			return change{}, err
+		case stamp.Revision == 0 && c.Absent:
+			return spec.put(tx, m, w, 1)
+		case stamp.Revision == 0:
+			return change{}, refuse(NotFound, "edition %q", key)
+		}
+		if err := c.check("edition "+key.String(), stamp); err != nil {
+			return change{}, err
+		}
+		return spec.put(tx, m, w, stamp.Revision+1)
+	})
+}
+
+// put stores the spec as a revision of its edition.
+func (s *EditionSpec) put(tx Tx, m moment, w Write, revision int64) (change, error) {
+	body, err := put(tx, m, Editions, s.Key.String(), Edition{
+		Key: s.Key, Name: s.Name, Modules: s.Modules, Limits: s.Limits,
+		Revision: revision, Authority: w.Authority,
+	})
+	return change{
+		event: "edition.upsert", subject: s.Key.String(), revision: &revision,
+		answer: Answer{Created: revision == 1, ETag: entityTag(revision, body), Body: body},
+	}, err
+}
+
+// editionStamp returns the version of an edition, or the zero Stamp where there is
+// none.
+func editionStamp(v View, key catalog.EditionKey) (catalog.Stamp, error) {
+	body, err := v.Record(Editions, key.String())
+	if err != nil || body == nil {
+		return catalog.Stamp{}, err
+	}
+	return stampOf(body)
+}
+
 // seedEdition turns an edition of the catalogue into the EHR's words.
 func (p *Platform) seedEdition(e *catalog.Edition) Edition {
 	seed := Edition{Key: e.Key, Name: e.Name, Revision: 1, Limits: Limits{
@@ -65,15 +188,13 @@ func edition(v View, key catalog.EditionKey) (*Edition, error) {
 	return &e, nil
 }
 
-// editionTag is the entity tag of an edition's body.
-func editionTag(body []byte) (string, error) {
+// stampOf returns the version of an edition's body.
+func stampOf(body []byte) (catalog.Stamp, error) {
 	var e struct {
 		Revision int64 `json:"revision"`
 	}
-	if err := json.Unmarshal(body, &e); err != nil {
-		return "", err
-	}
-	return entityTag(e.Revision, body), nil
+	err := json.Unmarshal(body, &e)
+	return catalog.Stamp{Revision: e.Revision, ETag: entityTag(e.Revision, body)}, err
 }
 
 // entityTag is the strong tag of a revision with this content.
@@ -93,7 +214,8 @@ func (p *Platform) Edition(ctx context.Context, key catalog.EditionKey) (body js
 			return refuse(NotFound, "edition %q", key)
 		}
 		body = found
-		etag, err = editionTag(found)
+		stamp, err := stampOf(found)
+		etag = stamp.ETag
 		return err
 	})
 	return body, etag, err
@@ -104,8 +226,8 @@ func (p *Platform) Edition(ctx context.Context, key catalog.EditionKey) (body js
 func (p *Platform) Editions(ctx context.Context, ask PageRequest) (Page, error) {
 	list := records(Editions, "")
 	list.show = func(stored Record) (jsontext.Value, error) {
-		etag, err := editionTag(stored.Body)
-		return withTag(stored.Body, etag), err
+		stamp, err := stampOf(stored.Body)
+		return withTag(stored.Body, stamp.ETag), err
 	}
 	return p.list(ctx, list, ask)
 }

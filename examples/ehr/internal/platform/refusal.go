@@ -24,6 +24,7 @@ const (
 	UnknownFacility     Code = "unknown-facility"
 	UnknownModule       Code = "unknown-module"
 	UnknownRole         Code = "unknown-role"
+	UnknownInstrument   Code = "unknown-instrument"
 	KeyReused           Code = "idempotency-key-reused"
 	TenantSuspended     Code = "tenant-suspended"
 	PreconditionMissing Code = "precondition-required"

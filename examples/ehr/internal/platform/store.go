@@ -79,6 +79,7 @@ const (
 	Facilities    Kind = "facility"     // by tenant/id
 	Accounts      Kind = "staff"        // by tenant/e-mail in lower case
 	Editions      Kind = "edition"      // by key
+	Instruments   Kind = "instruments"  // by tenant
 )
 
 // Record is one document of a kind.

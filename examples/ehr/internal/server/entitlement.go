@@ -36,6 +36,26 @@ func (s *Server) replaceGrant(x *exchange, w platform.Write, said grantBody) (pl
 	return s.platform.ReplaceGrant(x.ctx(), w, id, condition(x.r.Header), said.Rows)
 }
 
+func (s *Server) connect(x *exchange) error {
+	id, err := x.tenantID()
+	if err != nil {
+		return err
+	}
+	held, err := s.platform.Connect(x.ctx(), id)
+	if err != nil {
+		return err
+	}
+	return x.json(http.StatusOK, held)
+}
+
+func (s *Server) replaceConnect(x *exchange, w platform.Write, said platform.Connect) (platform.Answer, error) {
+	id, err := x.tenantID()
+	if err != nil {
+		return platform.Answer{}, err
+	}
+	return s.platform.ReplaceConnect(x.ctx(), w, id, said)
+}
+
 // grants streams every grant, or those that changed after a snapshot.
 func (s *Server) grants(x *exchange) error {
 	select {

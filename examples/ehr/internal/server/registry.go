@@ -43,6 +43,18 @@ func (s *Server) edition(x *exchange) error {
 	return x.tagged(etag, body)
 }
 
+func (s *Server) createEdition(x *exchange, w platform.Write, e platform.EditionSpec) (platform.Answer, error) {
+	return s.platform.CreateEdition(x.ctx(), w, e)
+}
+
+func (s *Server) replaceEdition(x *exchange, w platform.Write, e platform.EditionSpec) (platform.Answer, error) {
+	key, err := pathID(x, "id", catalog.ParseEditionKey)
+	if err != nil {
+		return platform.Answer{}, err
+	}
+	return s.platform.ReplaceEdition(x.ctx(), w, key, condition(x.r.Header), e)
+}
+
 func (s *Server) organisations(x *exchange) error { return x.page(s.platform.Organisations) }
 
 func (s *Server) createOrganisation(x *exchange, w platform.Write, o platform.Organisation) (platform.Answer, error) {

@@ -64,10 +64,12 @@ type methods map[string]endpoint
 // resources is the contract's table.
 func (s *Server) resources() map[string]methods {
 	return map[string]methods{
-		"/{$}":           {"GET": {"", s.root}},
-		"/healthz":       {"GET": {"", s.health}},
-		"/editions":      {"GET": {"registry.read", s.editions}},
-		"/editions/{id}": {"GET": {"registry.read", s.edition}},
+		"/{$}":                    {"GET": {"", s.root}},
+		"/healthz":                {"GET": {"", s.health}},
+		"/editions":               {"GET": {"registry.read", s.editions}},
+		"/editions/{id}":          {"GET": {"registry.read", s.edition}},
+		"/registry/editions":      {"POST": {"registry.write", write(s.createEdition)}},
+		"/registry/editions/{id}": {"PUT": {"registry.write", write(s.replaceEdition)}},
 		"/clients": {
 			"GET":  {"clients.read", s.organisations},
 			"POST": {"clients.write", write(s.createOrganisation)},
@@ -88,6 +90,10 @@ func (s *Server) resources() map[string]methods {
 		"/tenants/{id}/entitlements": {
 			"GET": {"entitlements.read", s.grant},
 			"PUT": {"entitlements.write", write(s.replaceGrant)},
+		},
+		"/tenants/{id}/connect-entitlements": {
+			"GET": {"entitlements.read", s.connect},
+			"PUT": {"entitlements.write", write(s.replaceConnect)},
 		},
 		"/entitlements":              {"GET": {"entitlements.read", s.grants}},
 		"/subscriptions/{id}/status": {"POST": {"billing.write", write(s.setBilling)}},
