@@ -1,6 +1,7 @@
 package ehr
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -29,7 +30,7 @@ type Problem struct {
 }
 
 func (p *Problem) Error() string {
-	text := fmt.Sprintf("the platform answers %d %s", p.Status, p.Code)
+	text := fmt.Sprintf("the platform answers %d %s", p.Status, cut(p.Code))
 	if words := cut(p.Detail, p.Title); words != "" {
 		text += ": " + words
 	}
@@ -40,15 +41,11 @@ func (p *Problem) Error() string {
 // shown.
 func cut(texts ...string) string {
 	const most = 300
-	for _, text := range texts {
-		if len(text) > most {
-			text = strings.ToValidUTF8(text[:most], "") + "…"
-		}
-		if text != "" {
-			return text
-		}
+	text := strings.ToValidUTF8(cmp.Or(texts...), "")
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + "…"
 	}
-	return ""
+	return text
 }
 
 // IsNotFound reports whether err is the platform's own word that it does not
@@ -92,7 +89,7 @@ func accept(answer *http.Response, want int, value any) error {
 	if err != nil {
 		return err
 	}
-	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
+	kind := mediaType(answer)
 	switch {
 	case answer.StatusCode == want && kind == "application/json":
 		return decode(body, value)
@@ -100,6 +97,12 @@ func accept(answer *http.Response, want int, value any) error {
 		return fmt.Errorf("it answers %d with %s, and not JSON", answer.StatusCode, named(kind))
 	}
 	return refusal(answer, kind, body)
+}
+
+// mediaType returns an answer's type without its parameters, or "".
+func mediaType(answer *http.Response) string {
+	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
+	return kind
 }
 
 func named(kind string) string {
@@ -115,7 +118,8 @@ func refusal(answer *http.Response, kind string, body []byte) error {
 		return fmt.Errorf("it redirects (%d), which is not followed: the token goes only to the URL that was given", answer.StatusCode)
 	}
 	p := &Problem{}
-	if kind != "application/problem+json" || decode(body, p) != nil || p.Code == "" || answer.StatusCode >= 500 || answer.StatusCode == http.StatusTooManyRequests {
+	worded := kind == "application/problem+json" && decode(body, p) == nil && p.Code != ""
+	if !worded || answer.StatusCode < 400 || answer.StatusCode >= 500 || answer.StatusCode == http.StatusTooManyRequests {
 		return unexpected(answer, kind, p)
 	}
 	p.Status = answer.StatusCode
@@ -137,7 +141,7 @@ func unexpected(answer *http.Response, kind string, p *Problem) error {
 // twice: which of the two the platform meant is not ours to guess.
 func decode(body []byte, value any) error {
 	if err := json.Unmarshal(body, value); err != nil {
-		return fmt.Errorf("its answer cannot be read: %w", err)
+		return errors.New("its answer cannot be read: " + cut(err.Error())) // the text may quote all of it
 	}
 	return nil
 }

@@ -13,14 +13,15 @@
 //
 // Reads are tried again after a fault of the network or the server, with growing
 // pauses and jitter; writes too, as each carries an Idempotency-Key under which
-// the platform answers a second time what it answered the first. When the
-// platform asks for a pause (Retry-After), every request of the client waits,
+// the platform answers a second time what it answered the first. A stream is tried
+// again until it begins: what was handed on cannot be taken back. When
+// the platform asks for a pause (Retry-After), every request of the client waits,
 // not only the one that was told. The token goes to the URL that the client was
 // given and nowhere else: redirects are not followed.
 package ehr
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,7 +37,8 @@ import (
 type Options struct {
 	URL   string // http or https, without user, query or fragment
 	Token string // the bearer token, or "" for none
-	// Parallelism is how many requests are under way at once; 0 is 10.
+	// Parallelism is how many requests may be under way at once, a stream that is
+	// being read among them; 0 is 10.
 	Parallelism int
 	// MaxRPS is the most requests a second, retries counted; 0 is no bound.
 	MaxRPS float64
@@ -59,9 +61,8 @@ type Client struct {
 	token       string
 	userAgent   string
 	parallelism int
-	timeout     time.Duration
-	http        *retryablehttp.Client
-	stream      *http.Client // for bodies that are not held in memory; not retried
+	whole       *retryablehttp.Client // for answers that are held in memory
+	stream      *retryablehttp.Client // for streams; only their beginning is tried again
 }
 
 const (
@@ -79,10 +80,48 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	withDefaults(&o)
-	gate := newGate(o)
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	o.fill()
+	pace, transport := newPace(o.MaxRPS, o.Log), newTransport(&o)
+	whole := &bounded{next: transport, timeout: o.Timeout}
+	stream := &bounded{next: transport, timeout: o.Timeout, stream: true}
+	return &Client{
+		base: base, token: o.Token, userAgent: o.UserAgent, parallelism: o.Parallelism,
+		whole:  newRetrying(&o, &paced{pace, whole}),
+		stream: newRetrying(&o, &paced{pace, stream}),
+	}, nil
+}
+
+// check refuses numbers that would mean nothing.
+func (o *Options) check() error {
+	switch {
+	case o.Parallelism < 0:
+		return fmt.Errorf("parallelism %d: want at least 1", o.Parallelism)
+	case !(o.MaxRPS >= 0): // nor what is no number
+		return fmt.Errorf("%g requests a second: want more than 0", o.MaxRPS)
+	case o.Timeout < 0:
+		return fmt.Errorf("timeout %s: want a time to come", o.Timeout)
+	}
+	return nil
+}
+
+// fill puts the defaults where nothing is said.
+func (o *Options) fill() {
+	o.Parallelism = cmp.Or(o.Parallelism, defaultParallelism)
+	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
+	o.Retries = cmp.Or(o.Retries, defaultRetries)
+	o.Pause = cmp.Or(o.Pause, defaultPause)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// newRetrying returns what tries requests again.
+func newRetrying(o *Options, transport http.RoundTripper) *retryablehttp.Client {
 	rt := retryablehttp.NewClient()
-	rt.HTTPClient = &http.Client{Transport: &buffered{next: gate, timeout: o.Timeout}, CheckRedirect: keepRedirect}
+	rt.HTTPClient = &http.Client{Transport: transport, CheckRedirect: keepRedirect}
 	rt.RetryMax = max(o.Retries, 0)
 	rt.RetryWaitMin, rt.RetryWaitMax = o.Pause, longestPause
 	rt.CheckRetry, rt.Backoff = checkRetry, backoff
@@ -93,28 +132,7 @@ func New(o Options) (*Client, error) {
 			o.Log.Info("trying again", "method", r.Method, "path", r.URL.Path, "try", try+1)
 		}
 	}
-	return &Client{
-		base: base, token: o.Token, userAgent: o.UserAgent, parallelism: o.Parallelism, timeout: o.Timeout,
-		http: rt, stream: &http.Client{Transport: gate, CheckRedirect: keepRedirect},
-	}, nil
-}
-
-func withDefaults(o *Options) {
-	if o.Parallelism == 0 {
-		o.Parallelism = defaultParallelism
-	}
-	if o.Timeout == 0 {
-		o.Timeout = defaultTimeout
-	}
-	if o.Retries == 0 {
-		o.Retries = defaultRetries
-	}
-	if o.Pause == 0 {
-		o.Pause = defaultPause
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	return rt
 }
 
 // parseURL refuses a URL that could carry a secret or hide where it leads.
@@ -150,19 +168,3 @@ func (c *Client) URL() string { return c.base.String() }
 
 // Parallelism returns how many requests are to be under way at once.
 func (c *Client) Parallelism() int { return c.parallelism }
-
-func (c *Client) request(ctx context.Context, method, path string, body []byte) (*retryablehttp.Request, error) {
-	r, err := retryablehttp.NewRequestWithContext(ctx, method, c.base.String()+path, body)
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	r.Header.Set("Accept", "application/json")
-	r.Header.Set("User-Agent", c.userAgent)
-	if c.token != "" {
-		r.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	if body != nil {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	return r, nil
-}

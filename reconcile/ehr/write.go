@@ -3,8 +3,10 @@ package ehr
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/veonahealth/charter/catalog"
 )
@@ -49,17 +51,17 @@ func (c *Client) PutGrant(ctx context.Context, id catalog.TenantID, base catalog
 	}
 	r.Header.Set("If-Match", base.ETag)
 	r.Header.Set("Idempotency-Key", key)
-	answer, err := c.http.Do(r)
+	answer, err := c.whole.Do(r)
 	if err != nil {
-		return catalog.Stamp{}, c.unknown(r.Method, path, err)
+		return catalog.Stamp{}, unknown(r.Method, path, err)
 	}
 	var w wireGrant
 	if err := accept(answer, http.StatusOK, &w); err != nil {
-		return catalog.Stamp{}, c.unknown(r.Method, path, err)
+		return catalog.Stamp{}, unknown(r.Method, path, err)
 	}
-	g, err := w.parse(answer.Header.Get("ETag"))
-	if err == nil && (g.Tenant != id || len(g.Rows.Minus(rows))+len(rows.Minus(g.Rows)) > 0) {
-		err = fmt.Errorf("it answers with other rows than were written")
+	g, err := w.of(id, answer.Header.Get("ETag"))
+	if err == nil && !slices.Equal(g.Rows, rows) {
+		err = errors.New("it answers with other rows than were written")
 	}
 	if err != nil {
 		return catalog.Stamp{}, &UnknownError{"PUT " + path, err}

@@ -1,0 +1,79 @@
+package ehr
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/veonahealth/charter/catalog"
+)
+
+// Tenant is a tenant as the platform lists it.
+type Tenant struct {
+	ID     catalog.TenantID
+	Status string
+}
+
+type wireTenant struct {
+	ID     string `json:"id"`
+	Status string `json:"status"`
+}
+
+func (w wireTenant) parse() (Tenant, error) {
+	id, err := catalog.ParseTenantID(w.ID)
+	if err == nil && w.Status == "" {
+		err = fmt.Errorf("tenant %s has no status", id)
+	}
+	return Tenant{ID: id, Status: w.Status}, err
+}
+
+// Tenant reads one tenant.
+func (c *Client) Tenant(ctx context.Context, id catalog.TenantID) (Tenant, error) {
+	path := "/tenants/" + id.String()
+	var w wireTenant
+	if _, err := c.get(ctx, path, &w); err != nil {
+		return Tenant{}, err
+	}
+	t, err := w.parse()
+	if err == nil && t.ID != id {
+		err = fmt.Errorf("it answers with tenant %s", t.ID)
+	}
+	if err != nil {
+		return Tenant{}, &UnknownError{"GET " + path, err}
+	}
+	return t, nil
+}
+
+// Tenants lists all tenants of the platform, in the order of its pages, and
+// gives the listing's snapshot.
+func (c *Client) Tenants(ctx context.Context, yield func(Tenant) error) (string, error) {
+	return list(ctx, c, "/tenants", func(raw jsontext.Value) error {
+		var w wireTenant
+		if err := decode(raw, &w); err != nil {
+			return err
+		}
+		t, err := w.parse()
+		if err != nil {
+			return err
+		}
+		return yield(t)
+	})
+}
+
+// Facilities lists the sites that the platform has for a tenant.
+func (c *Client) Facilities(ctx context.Context, id catalog.TenantID) ([]catalog.FacilityID, error) {
+	var facilities []catalog.FacilityID
+	_, err := list(ctx, c, "/tenants/"+id.String()+"/facilities", func(raw jsontext.Value) error {
+		var w struct {
+			ID string `json:"id"`
+		}
+		if err := decode(raw, &w); err != nil {
+			return err
+		}
+		facility, err := catalog.ParseFacilityID(w.ID)
+		facilities = append(facilities, facility)
+		return err
+	})
+	return facilities, err
+}
