@@ -5,16 +5,21 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // so that a name is a time zone on a machine that has none, too
 
 	"github.com/veonahealth/charter/catalog"
 )
 
-// binder turns nodes that have passed their shape into declarations. What it
-// reports is what a shape cannot say: days that are not in the calendar, ends
-// before beginnings, names given twice in ways that contradict each other.
+// binder turns nodes that have passed their shape into declarations, or what is
+// left of those that have not. What it reports is what a shape cannot say: days
+// that are not in the calendar, ends before beginnings, names given twice in ways
+// that contradict each other.
 type binder struct {
 	problems Problems
-	wrong    map[string]bool // the names of tenants' directories that hold mistakes
+
+	// What holds and tests are held against; see referrer.
+	fleet       *Fleet
+	lost, wrong map[string]bool // as the loader's
 }
 
 func (b *binder) report(code Code, pos catalog.Position, hint, format string, args ...any) {
@@ -29,11 +34,15 @@ func (b *binder) relate(pos catalog.Position, note string) {
 	last.Related = append(last.Related, Related{pos, note})
 }
 
-// id parses an identifier whose shape was checked.
+// id parses an identifier whose shape was checked; zero where it was wrong.
 func id[T any](parse func(string) (T, error), text string) T {
 	value, _ := parse(text) // the shape #ID is what parse accepts, which a test holds
 	return value
 }
+
+// The years that a date may lie in. Go's zero time, which is the beginning of
+// the year 1, stands for no time at all; and beyond 9999 a year cannot be written.
+const minYear, maxYear = 2, 9999
 
 // instant parses a date or time; the zero time where the field is not there.
 func (b *binder) instant(n *node, name string) time.Time {
@@ -42,9 +51,15 @@ func (b *binder) instant(n *node, name string) time.Time {
 		return time.Time{}
 	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339Nano} {
-		if t, err := time.Parse(layout, v.Text); err == nil {
-			return t.UTC()
+		t, err := time.Parse(layout, v.Text)
+		if err != nil {
+			continue
 		}
+		if t = t.UTC(); t.Year() < minYear || t.Year() > maxYear {
+			b.report(Shape, v.Pos, "", "%s: %q is out of bounds, want a year from %d to %d", name, v.Text, minYear, maxYear)
+			return time.Time{}
+		}
+		return t
 	}
 	b.report(Shape, v.Pos, "", "%s: %q is not a day in the calendar", name, v.Text)
 	return time.Time{}
@@ -78,9 +93,9 @@ func (b *binder) tenant(n *node, pos catalog.Position) *catalog.Tenant {
 		Licence:      b.licence(n),
 
 		Pos:             pos,
-		EditionPos:      n.value("edition").Pos,
-		OrganisationPos: n.value("organisation").Pos,
-		EnvironmentPos:  n.value("environment").Pos,
+		EditionPos:      n.place("edition"),
+		OrganisationPos: n.place("organisation"),
+		EnvironmentPos:  n.place("environment"),
 	}
 	b.contradictions(n, "tenant "+t.ID.String())
 	b.timezone(n)
@@ -235,6 +250,7 @@ func moduleKeys(items []*node) []catalog.ModuleKey {
 func (b *binder) holds(n *node) []catalog.Hold {
 	var list []catalog.Hold
 	for _, f := range n.fields("hold") {
+		b.inHold(f.Value)
 		list = append(list, catalog.Hold{
 			Key:      f.Name,
 			Tenant:   id(catalog.ParseTenantID, f.Value.text("tenant")),
@@ -246,13 +262,13 @@ func (b *binder) holds(n *node) []catalog.Hold {
 			Pos:      f.Pos,
 		})
 	}
-	slices.SortFunc(list, func(a, b catalog.Hold) int { return strings.Compare(a.Key, b.Key) })
 	return list
 }
 
 func (b *binder) tests(n *node) []catalog.Test {
 	var list []catalog.Test
 	for _, f := range n.fields("test") {
+		b.inTest(f.Value)
 		selector := f.Value.value("tenants")
 		test := catalog.Test{
 			Name: f.Name,
@@ -272,6 +288,5 @@ func (b *binder) tests(n *node) []catalog.Test {
 		}
 		list = append(list, test)
 	}
-	slices.SortFunc(list, func(a, b catalog.Test) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/veonahealth/charter/catalog"
 )
 
-// catalogue binds the files of the package catalog.
+// catalogue binds the files of the package catalog. Where it reports problems,
+// the catalogue has what is right.
 func (b *binder) catalogue(n *node, digest string) *catalog.Catalog {
 	data := catalog.Data{Digest: digest, Roles: map[string][]string{}}
 	for _, f := range n.fields("modules") {
@@ -42,9 +43,6 @@ func (b *binder) catalogue(n *node, digest string) *catalog.Catalog {
 		data.Roles[f.Name] = texts(f.Value.Items)
 	}
 	data.StaffRoles = texts(n.items("staff_roles"))
-	if len(b.problems) > 0 {
-		return nil
-	}
 	c, err := catalog.New(data)
 	b.mapper(err)
 	return c
@@ -115,7 +113,8 @@ func texts(items []*node) []string {
 	return list
 }
 
-// mapper reports each pair of modules that share an EHR key.
+// mapper reports each pair of modules that share an EHR key. Other faults that a
+// catalogue can have are reported before it is made.
 func (b *binder) mapper(err error) {
 	var joined interface{ Unwrap() []error }
 	if !errors.As(err, &joined) {

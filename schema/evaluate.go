@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
@@ -13,8 +12,6 @@ import (
 	"cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
-
-	"github.com/veonahealth/charter/catalog"
 )
 
 // contextUses is after how many evaluations a CUE context is given up: it keeps
@@ -41,32 +38,51 @@ func (e *engine) renew() error {
 }
 
 // evaluate gives the value that CUE gives the unit, held against the schema.
-func (e *engine) evaluate(u *unit, module string) (*node, Problems, error) {
+// Where there are problems, the node is what is right, or nil. A panic of CUE's
+// is a problem of the unit that caused it.
+func (e *engine) evaluate(u *unit, module string) (n *node, problems Problems, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			e.ctx = nil // whatever state the panic left it in
+			n, problems = nil, Problems{problemf(Syntax, u.start(), "CUE ended with an internal error: %s", cut(fmt.Sprint(fault)))}
+		}
+	}()
 	if err := e.renew(); err != nil {
 		return nil, nil, fmt.Errorf("compile the schema: %w", err)
 	}
 	if problems := u.parse(); len(problems) > 0 {
 		return nil, problems, nil
 	}
-	if !u.constrained { // a large file comes here unread, and may be plain
-		if n, problems, err := u.plain(); err == nil {
-			return n, problems, nil
-		}
+	n, faults, err := u.plain() // a large file comes here unread, and may be plain
+	if err != nil {
+		return e.value(u, module)
 	}
+	if !u.constrained {
+		return n, faults, nil
+	}
+	value, problems, err := e.value(u, module)
+	if len(faults) == 0 {
+		return value, problems, err
+	}
+	return n, beside(faults, problems), err
+}
+
+// value gives what CUE itself makes of the unit.
+func (e *engine) value(u *unit, module string) (*node, Problems, error) {
 	inst, err := u.instance(module)
 	if err != nil {
 		return nil, u.cueProblems(Syntax, err), nil
 	}
 	value := e.ctx.BuildInstance(inst)
-	if err := value.Err(); err != nil {
+	if err := value.Validate(cue.All()); err != nil {
 		return nil, u.cueProblems(Shape, err), nil
 	}
 	top, problems := e.fields(u, value)
-	if len(problems) > 0 {
+	if top == nil {
 		return nil, problems, nil
 	}
-	c := checker{}
-	c.check(u.kind.shape(), top, u.start(), "")
+	c := checker{problems: problems}
+	c.check(u.kind.outline(), top, u.start(), "")
 	return top, c.problems, nil
 }
 
@@ -126,7 +142,8 @@ func complete(inst *build.Instance, files []*source) *build.Instance {
 	return inst
 }
 
-// fields gives the values of the unit's regular top-level fields.
+// fields gives the values of the unit's regular top-level fields, or nil where
+// one of them has none.
 func (e *engine) fields(u *unit, value cue.Value) (*node, Problems) {
 	top := &node{Kind: kindStruct}
 	var problems Problems
@@ -134,30 +151,33 @@ func (e *engine) fields(u *unit, value cue.Value) (*node, Problems) {
 	if err != nil {
 		return nil, u.cueProblems(Shape, err)
 	}
+	lost := false
 	for all.Next() {
 		name := all.Selector().Unquoted()
 		path := []string{name}
 		definition, known := u.kind.Fields[name]
 		if !known {
-			if u.sharedField(name) {
-				continue
+			if !u.sharedField(name) { // the check of the whole refuses it
+				top.add(field{Name: name, Value: &node{}, Pos: u.locate(all.Value(), path)})
 			}
-			top.add(field{Name: name, Value: &node{}, Pos: u.locate(all.Value(), path)})
-			continue // which the check of the whole refuses
+			continue
 		}
 		n, faults := e.field(u, definition, all.Value(), path)
 		problems = append(problems, faults...)
-		if n != nil {
-			top.add(field{Name: name, Value: n, Pos: u.label(path)})
-		}
+		lost = lost || n == nil
+		top.add(field{Name: name, Value: n, Pos: u.label(path)})
+	}
+	if lost {
+		return nil, problems
 	}
 	return top, problems
 }
 
-// field holds one top-level value against its definition.
+// field holds one top-level value against its definition. Where there are
+// problems, the node is what is right, or nil.
 func (e *engine) field(u *unit, definition string, raw cue.Value, path []string) (*node, Problems) {
 	unified := e.definitions.LookupPath(cue.ParsePath(definition)).Unify(raw)
-	err := unified.Validate(cue.Concrete(true), cue.Final())
+	err := unified.Validate(cue.Concrete(true), cue.Final(), cue.All())
 	if err == nil {
 		n, err := u.convert(unified, raw, path)
 		if err == nil {
@@ -172,7 +192,7 @@ func (e *engine) field(u *unit, definition string, raw cue.Value, path []string)
 			c := checker{}
 			c.check(shapes()[definition], n, u.label(path), path[0])
 			if len(c.problems) > 0 {
-				return nil, c.problems
+				return n, c.problems
 			}
 		}
 	}
@@ -182,7 +202,10 @@ func (e *engine) field(u *unit, definition string, raw cue.Value, path []string)
 // convert turns a concrete value into a node. raw is the same value before the
 // schema was put to it, and knows the places in the declaration.
 func (u *unit) convert(v, raw cue.Value, path []string) (*node, error) {
-	n := &node{Pos: u.locate(raw, path)}
+	n := &node{}
+	if raw.Exists() {
+		n.Pos = u.locate(raw, path)
+	}
 	if value, ok := v.Default(); ok {
 		v = value
 	}
@@ -233,132 +256,31 @@ func (u *unit) convertFields(n *node, v, raw cue.Value, path []string) error {
 	for fields.Next() {
 		name := fields.Selector().Unquoted()
 		below := append(slices.Clip(path), name)
-		value, err := u.convert(fields.Value(), raw.LookupPath(cue.MakePath(cue.Str(name))), below)
+		written := raw.LookupPath(cue.MakePath(cue.Str(name)))
+		value, err := u.convert(fields.Value(), written, below)
 		if err != nil {
 			return err
 		}
-		pos := u.label(below)
-		if pos.IsZero() {
-			pos = value.Pos
+		f := field{Name: name, Value: value}
+		if written.Exists() { // else it is the schema's default, and stands nowhere
+			f.Pos = u.label(below)
 		}
-		n.add(field{Name: name, Value: value, Pos: pos})
+		n.add(f)
 	}
 	return nil
 }
 
-// locate says where a value stands in the unit's files; where CUE does not
-// know, the nearest name above it that is written out.
-func (u *unit) locate(v cue.Value, path []string) catalog.Position {
-	if v.Exists() {
-		if pos, ok := u.own(v.Pos()); ok {
-			return pos
-		}
-	}
-	return u.label(path)
-}
-
-// own returns a place in one of the unit's own files.
-func (u *unit) own(pos token.Pos) (catalog.Position, bool) {
-	p := pos.Position()
-	for _, f := range slices.Concat(u.files, u.shared) {
-		if f.path == p.Filename {
-			return catalog.Position{File: p.Filename, Line: p.Line, Col: p.Column}, true
-		}
-	}
-	return catalog.Position{}, false
-}
-
-// label returns where the last name of a path is written, or the nearest one
-// above it, in the first file that has it.
-func (u *unit) label(path []string) catalog.Position {
-	var best catalog.Position
-	depth := 0
-	for _, f := range u.files {
-		if pos, d := findLabel(f, f.syntax.Decls, path, 1); d > depth {
-			best, depth = pos, d
-		}
-	}
-	if depth == 0 {
-		return u.start()
-	}
-	return best
-}
-
-func findLabel(f *source, decls []ast.Decl, path []string, depth int) (catalog.Position, int) {
-	var best catalog.Position
-	found := 0
-	for _, decl := range decls {
-		x, ok := decl.(*ast.Field)
-		if !ok {
-			continue
-		}
-		if name, _, err := ast.LabelName(x.Label); err != nil || name != path[0] {
-			continue
-		}
-		if found < depth {
-			best, found = f.at(x.Label), depth
-		}
-		if s, ok := x.Value.(*ast.StructLit); ok && len(path) > 1 {
-			if pos, d := findLabel(f, s.Elts, path[1:], depth+1); d > found {
-				best, found = pos, d
-			}
-		}
-	}
-	return best, found
-}
-
 // sharedField reports whether a top-level name comes from the files above the
-// unit alone.
+// unit, where it has been refused already.
 func (u *unit) sharedField(name string) bool {
-	for _, f := range u.files {
-		if _, depth := findLabel(f, f.syntax.Decls, []string{name}, 1); depth > 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// cueProblems turns CUE's errors into problems that point at the declaration.
-func (u *unit) cueProblems(code Code, err error) Problems {
-	var problems Problems
-	for _, e := range errors.Errors(err) {
-		format, args := e.Msg()
-		p := problemf(code, catalog.Position{}, format, args...)
-		path := u.declared(e.Path())
-		if len(path) > 0 {
-			p.Message = strings.Join(path, ".") + ": " + p.Message
-		}
-		for _, pos := range errors.Positions(e) {
-			place, ok := u.own(pos)
-			switch {
-			case !ok:
-			case p.Pos.IsZero():
-				p.Pos = place
-			case place != p.Pos:
-				p.Related = append(p.Related, Related{place, "and here"})
+	for _, f := range u.shared {
+		for _, decl := range f.syntax.Decls {
+			if x, ok := decl.(*ast.Field); ok {
+				if written, _, err := ast.LabelName(x.Label); err == nil && written == name {
+					return true
+				}
 			}
 		}
-		if p.Pos.IsZero() {
-			p.Pos = u.label(path)
-		}
-		problems = append(problems, p)
 	}
-	return problems.sorted()
-}
-
-// declared is the path of an error as a reader of the declaration knows it: CUE
-// names the schema's definition where the declaration has a field.
-func (u *unit) declared(path []string) []string {
-	var known []string
-	for _, name := range path {
-		for field, definition := range u.kind.Fields {
-			if name == definition {
-				name = field
-			}
-		}
-		if !strings.HasPrefix(name, "#") {
-			known = append(known, name)
-		}
-	}
-	return known
+	return false
 }

@@ -5,33 +5,39 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/veonahealth/charter/catalog"
 )
 
 // folderFiles reads the CUE files of a folder that has none below it, leaving
-// out those that only tie the others to the schema. all are the files with them.
+// out those that only tie the others to the schema, and those that cannot be
+// read. all are the files with them.
 func (l *loader) folderFiles(dir string, kind unitKind) (files, all []*source, err error) {
 	entries, problems, err := l.list(dir)
-	l.report(problems...)
 	if err != nil {
 		return nil, nil, err
 	}
 	nested, err := l.nested(entries, "declarations of "+dir+" stand in its own files, not in folders below it")
-	l.report(nested...)
 	if err != nil {
 		return nil, nil, err
 	}
-	all, problems, err = l.cueFiles(entries)
-	l.report(problems...)
-	if err != nil || len(problems) > 0 {
+	all, faults, err := l.cueFiles(entries)
+	if err != nil {
 		return nil, nil, err
 	}
+	problems = slices.Concat(problems, nested, faults)
 	for _, f := range all {
-		if len(f.data) > maxInPlace || len(f.parse(kind.Pkg)) > 0 || !tiesOnly(f, kind.Fields, l.module) {
+		if len(f.data) > maxInPlace { // it is parsed where a recursion without end does no harm
+			files = append(files, f)
+		} else if faults := f.parse(kind.Pkg); len(faults) > 0 {
+			problems = append(problems, faults...)
+		} else if !tiesOnly(f, kind.Fields, l.module) {
 			files = append(files, f)
 		}
 	}
+	l.report(problems...)
+	l.lost[dir] = len(problems) > 0
 	return files, all, nil
 }
 
@@ -41,7 +47,7 @@ func (l *loader) eachFile(ctx context.Context, dir string, kind unitKind, s *sha
 	var nodes []*node
 	for _, f := range files {
 		u := &unit{kind: kind, dir: dir, files: []*source{f}}
-		if s.constrains || len(f.data) > maxInPlace || f.syntax == nil {
+		if s.constrains || len(f.data) > maxInPlace {
 			return l.together(ctx, dir, kind, s, files)
 		}
 		n, problems, err := u.plain()
@@ -49,9 +55,7 @@ func (l *loader) eachFile(ctx context.Context, dir string, kind unitKind, s *sha
 			return l.together(ctx, dir, kind, s, files)
 		}
 		l.report(problems...)
-		if len(problems) == 0 {
-			nodes = append(nodes, n)
-		}
+		nodes = append(nodes, n)
 	}
 	return nodes, nil
 }
@@ -59,47 +63,30 @@ func (l *loader) eachFile(ctx context.Context, dir string, kind unitKind, s *sha
 func (l *loader) together(ctx context.Context, dir string, kind unitKind, s *shared, files []*source) ([]*node, error) {
 	n, problems, err := l.value(ctx, &unit{kind: kind, dir: dir, files: files}, s)
 	l.report(problems...)
-	if err != nil || n == nil || len(problems) > 0 {
+	if err != nil || n == nil {
+		l.lost[dir] = true
 		return nil, err
 	}
 	return []*node{n}, nil
 }
 
 // folder loads what a folder at the top declares by key, and refuses a key that
-// two files declare. It is kept by the folder's hash, where it has one.
-func folder[T any](ctx context.Context, l *loader, dir string, kind unitKind, bind func(*binder, *node) []T, key func(T) (string, catalog.Position)) ([]T, error) {
-	e, ok := l.exists(dir)
-	if !ok {
-		return nil, nil
+// two files declare. It returns the files, too.
+func folder[T any](ctx context.Context, l *loader, dir string, kind unitKind, b *binder, bind func(*binder, *node) []T, key func(T) (string, catalog.Position)) ([]T, []*source, error) {
+	if _, ok := l.exists(dir); !ok {
+		return nil, nil, nil
 	}
-	cacheKey := KeyOf(l.opts.Identity, "folder", dir, e.hash, l.module, l.root.digest)
-	cached := l.opts.Cache != nil && e.hash != "" && !l.root.constrains
-	if cached {
-		if kept, ok := l.opts.Cache.Get(cacheKey); ok {
-			var list []T
-			if json.Unmarshal(kept, &list) == nil {
-				return list, nil
-			}
-		}
-	}
-	before := len(l.problems)
 	files, _, err := l.folderFiles(dir, kind)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	nodes, err := l.eachFile(ctx, dir, kind, l.root, files)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var b binder
-	list := bindAll(&b, nodes, bind, key)
+	list := bindAll(b, nodes, bind, key)
 	l.report(b.problems...)
-	if cached && len(l.problems) == before && !imports(files) {
-		if kept, err := json.Marshal(list); err == nil {
-			l.opts.Cache.Put(cacheKey, kept)
-		}
-	}
-	return list, nil
+	return list, files, nil
 }
 
 // imports reports whether any file imports a package: then the folder's hash
@@ -108,6 +95,7 @@ func imports(files []*source) bool {
 	return slices.ContainsFunc(files, func(f *source) bool { return f.syntax != nil && len(f.imports()) > 0 })
 }
 
+// bindAll gives what all files declare, by key.
 func bindAll[T any](b *binder, nodes []*node, bind func(*binder, *node) []T, key func(T) (string, catalog.Position)) []T {
 	var list []T
 	given := map[string]catalog.Position{}
@@ -123,6 +111,11 @@ func bindAll[T any](b *binder, nodes []*node, bind func(*binder, *node) []T, key
 			list = append(list, item)
 		}
 	}
+	slices.SortFunc(list, func(x, y T) int {
+		a, _ := key(x)
+		b, _ := key(y)
+		return strings.Compare(a, b)
+	})
 	return list
 }
 
@@ -133,13 +126,15 @@ func (l *loader) loadCatalogue(ctx context.Context, f *Fleet) error {
 		l.report(p)
 		return nil
 	}
-	var err error
-	f.Catalog, err = l.catalogue(ctx, "catalog")
+	before := len(l.problems)
+	c, err := l.catalogue(ctx, "catalog")
+	l.catalog, l.sound = c, c != nil && len(l.problems) == before
+	f.Catalog = c
 	return err
 }
 
-// catalogue loads the catalogue that stands in a directory; nil where it is
-// wrong.
+// catalogue loads the catalogue that stands in a directory. Where it has
+// mistakes, the catalogue has what is right, or is nil.
 func (l *loader) catalogue(ctx context.Context, dir string) (*catalog.Catalog, error) {
 	files, all, err := l.folderFiles(dir, catalogUnit)
 	if err != nil {
@@ -152,6 +147,9 @@ func (l *loader) catalogue(ctx context.Context, dir string) (*catalog.Catalog, e
 	var b binder
 	c := b.catalogue(nodes[0], digestOf(all))
 	l.report(b.problems...)
+	if l.lost[dir] {
+		return nil, nil // what a file that could not be read declares would only be missed
+	}
 	return c, nil
 }
 
@@ -167,8 +165,8 @@ func (l *loader) loadPolicy(ctx context.Context, f *Fleet) error {
 		}
 		sources = all
 	}
-	if slices.ContainsFunc(l.top, func(e entry) bool { return e.path == "environments.cue" }) {
-		s, _, err := readSource(l.files, "environments.cue")
+	if slices.ContainsFunc(l.top, func(e entry) bool { return e.path == environmentsFile && e.isCUE() }) {
+		s, _, err := readSource(l.files, environmentsFile)
 		if err != nil {
 			return err
 		}
@@ -180,81 +178,39 @@ func (l *loader) loadPolicy(ctx context.Context, f *Fleet) error {
 	return nil
 }
 
-func (l *loader) loadOrganisations(ctx context.Context, f *Fleet) (err error) {
-	f.Organisations, err = folder(ctx, l, "organisations", organisationUnit, (*binder).organisations,
+// loadOrganisations keeps what it loads by the folder's hash, where it has one
+// that says all that the folder means: there may be as many as tenants.
+func (l *loader) loadOrganisations(ctx context.Context, f *Fleet) error {
+	e, _ := l.exists("organisations")
+	key := KeyOf(l.opts.Identity, "organisations", e.hash, l.module, l.root.digest)
+	cached := l.opts.Cache != nil && e.hash != "" && !l.root.constrains && !imports(l.root.files)
+	if cached {
+		if kept, ok := l.opts.Cache.Get(key); ok && json.Unmarshal(kept, &f.Organisations) == nil {
+			return nil
+		}
+	}
+	before := len(l.problems)
+	list, files, err := folder(ctx, l, "organisations", organisationUnit, &binder{}, (*binder).organisations,
 		func(o catalog.Organisation) (string, catalog.Position) { return o.ID.String(), o.Pos })
-	slices.SortFunc(f.Organisations, func(a, b catalog.Organisation) int { return a.ID.Compare(b.ID) })
+	f.Organisations = list
+	if err != nil || len(l.problems) > before || !cached || imports(files) {
+		return err
+	}
+	kept, err := json.Marshal(list)
+	if err == nil {
+		l.opts.Cache.Put(key, kept)
+	}
 	return err
 }
 
 func (l *loader) loadHolds(ctx context.Context, f *Fleet) (err error) {
-	f.Holds, err = folder(ctx, l, "holds", holdUnit, (*binder).holds,
+	f.Holds, _, err = folder(ctx, l, "holds", holdUnit, l.referrer(f), (*binder).holds,
 		func(h catalog.Hold) (string, catalog.Position) { return h.Key, h.Pos })
-	if err != nil || f.Catalog == nil {
-		return err
-	}
-	b := binder{wrong: l.wrong}
-	for _, h := range f.Holds {
-		b.modules(f.Catalog, h.Modules, h.Pos)
-		if err := b.place(&f.Desired, h.Tenant, h.Facility, h.Pos); err != nil {
-			return err
-		}
-	}
-	l.report(b.problems...)
-	return nil
+	return err
 }
 
 func (l *loader) loadTests(ctx context.Context, f *Fleet) (err error) {
-	f.Tests, err = folder(ctx, l, "tests", testUnit, (*binder).tests,
+	f.Tests, _, err = folder(ctx, l, "tests", testUnit, l.referrer(f), (*binder).tests,
 		func(t catalog.Test) (string, catalog.Position) { return t.Name, t.Pos })
-	if err != nil || f.Catalog == nil {
-		return err
-	}
-	b := binder{wrong: l.wrong}
-	for _, t := range f.Tests {
-		b.modules(f.Catalog, slices.Concat(t.Has, t.HasNot), t.Pos)
-		if e := t.Tenants.Edition; !e.IsZero() && f.Catalog.Edition(e) == nil {
-			b.unknown("edition", e.String(), t.Pos, editionNames(f.Catalog))
-		}
-		for _, id := range t.Tenants.IDs {
-			if err := b.place(&f.Desired, id, catalog.FacilityID{}, t.Pos); err != nil {
-				return err
-			}
-		}
-	}
-	l.report(b.problems...)
-	return nil
-}
-
-// modules reports the modules that the catalogue does not have.
-func (b *binder) modules(c *catalog.Catalog, keys []catalog.ModuleKey, pos catalog.Position) {
-	for _, key := range keys {
-		if _, known := c.IndexOf(key); !known {
-			b.unknown("module", key.String(), pos, moduleNames(c))
-		}
-	}
-}
-
-// place reports a tenant, or a facility of it, that is not declared.
-func (b *binder) place(d *catalog.Desired, tenant catalog.TenantID, facility catalog.FacilityID, pos catalog.Position) error {
-	declared := d.Tenant(tenant)
-	if declared == nil && b.wrong[tenant.String()] {
-		return nil // it is declared, and what is wrong with it is reported
-	}
-	if declared == nil {
-		var names []string
-		for i := range d.Tenants {
-			names = append(names, d.Tenants[i].ID.String())
-		}
-		b.unknown("tenant", tenant.String(), pos, names)
-		return nil
-	}
-	if facility.IsZero() {
-		return nil
-	}
-	t, err := declared.Tenant()
-	if err == nil && t.Facility(facility) == nil {
-		b.unknown("facility", facility.String(), pos, facilityNames(t))
-	}
 	return err
 }

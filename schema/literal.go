@@ -16,7 +16,10 @@ import (
 var errNotPlain = errors.New("not plain data")
 
 // conflict says that one field was given two values.
-type conflict struct{ first, second *node }
+type conflict struct {
+	path          string // of the field
+	first, second *node
+}
 
 // reader turns the syntax of plain data into a node. Plain data is the part of
 // CUE that means what it says: names, strings, whole numbers, true, false, null,
@@ -24,7 +27,8 @@ type conflict struct{ first, second *node }
 // else (a reference, an interpolation, a comprehension, a default, an import, an
 // attribute, a float) gives errNotPlain, never a wrong value.
 type reader struct {
-	path      string // of the file being read
+	path      string   // of the file being read
+	names     []string // of the fields being read, from the top
 	conflicts []conflict
 }
 
@@ -64,12 +68,14 @@ func (r *reader) field(into *node, f *ast.Field) error {
 	if err != nil {
 		return err
 	}
+	r.names = append(r.names, name)
+	defer func() { r.names = r.names[:len(r.names)-1] }()
 	value, err := r.expr(f.Value)
 	if err != nil {
 		return err
 	}
 	if given := into.get(name); given != nil {
-		return r.merge(given.Value, value)
+		return r.merge(given.Value, value, strings.Join(r.names, "."))
 	}
 	into.add(field{Name: name, Value: value, Pos: r.position(f.Label.Pos())})
 	return nil
@@ -78,14 +84,23 @@ func (r *reader) field(into *node, f *ast.Field) error {
 // plainLabel returns the name of a regular field. Hidden fields and definitions
 // are not data.
 func plainLabel(label ast.Label) (string, error) {
-	name, isIdent, err := ast.LabelName(label)
-	if err != nil || isIdent && (strings.HasPrefix(name, "_") || strings.HasPrefix(name, "#")) {
-		return "", errNotPlain
+	switch l := label.(type) {
+	case *ast.Ident:
+		if strings.HasPrefix(l.Name, "_") || strings.HasPrefix(l.Name, "#") {
+			return "", errNotPlain
+		}
+		return l.Name, nil
+	case *ast.BasicLit:
+		if l.Kind != token.STRING || !strings.HasPrefix(l.Value, `"`) || strings.HasPrefix(l.Value, `"""`) {
+			return "", errNotPlain
+		}
+		name, err := literal.Unquote(l.Value)
+		if err != nil {
+			return "", errNotPlain
+		}
+		return name, nil
 	}
-	if _, aliased := label.(*ast.Alias); aliased {
-		return "", errNotPlain
-	}
-	return name, nil
+	return "", errNotPlain
 }
 
 func (r *reader) expr(expr ast.Expr) (*node, error) {
@@ -101,7 +116,9 @@ func (r *reader) expr(expr ast.Expr) (*node, error) {
 		if err := n.setLiteral(lit); err != nil {
 			return nil, err
 		}
-		n.Text = "-" + n.Text
+		if n.Text != "0" {
+			n.Text = "-" + n.Text
+		}
 		return n, nil
 	case *ast.StructLit:
 		n.Kind = kindStruct
@@ -146,20 +163,20 @@ func (n *node) setLiteral(lit *ast.BasicLit) error {
 }
 
 // merge unifies a value that is given a second time into the first one.
-func (r *reader) merge(into, second *node) error {
+func (r *reader) merge(into, second *node, path string) error {
 	if into.Kind == kindList || second.Kind == kindList {
 		return errNotPlain
 	}
 	if into.Kind != second.Kind || into.Kind != kindStruct {
 		if into.Kind != second.Kind || into.Text != second.Text {
-			r.conflicts = append(r.conflicts, conflict{into, second})
+			r.conflicts = append(r.conflicts, conflict{path, into, second})
 		}
 		return nil
 	}
 	for _, f := range second.Fields {
 		if given := into.get(f.Name); given == nil {
 			into.add(f)
-		} else if err := r.merge(given.Value, f.Value); err != nil {
+		} else if err := r.merge(given.Value, f.Value, join(path, f.Name)); err != nil {
 			return err
 		}
 	}

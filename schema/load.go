@@ -62,7 +62,7 @@ type Fleet struct {
 
 // Warnings returns what is not a mistake but looks like one at a time, sorted.
 func (f *Fleet) Warnings(now time.Time) Problems {
-	warnings := append(Problems(f.edited), holdWarnings(f.Holds, now)...)
+	warnings := slices.Concat(Problems(f.edited), holdWarnings(f.Holds, now))
 	for _, notes := range f.notes {
 		for i := range notes {
 			if p, ok := notes[i].at(now); ok {
@@ -79,13 +79,17 @@ type loader struct {
 	opts   Options
 	eval   evaluator
 	module string
-	top    []entry // the tree's top, without what charter has nothing to do with
-	root   *shared // what the top's CUE files share
+	top    []entry         // the tree's top, without what charter has nothing to do with
+	root   *shared         // what the top's CUE files share
+	lost   map[string]bool // folders at the top of which not all could be read
+
+	catalog *catalog.Catalog // nil where there is none that can be judged by
+	sound   bool             // the catalogue has no mistakes
 
 	mu        sync.Mutex
 	problems  Problems
 	packages  map[string][]*source // of the module, by import path, once read
-	wrong     map[string]bool      // names of tenants' directories that hold mistakes
+	wrong     map[string]bool      // ids of tenants, and names of their directories, that hold mistakes
 	evaluated int
 }
 
@@ -93,7 +97,10 @@ func newLoader(files fs.FS, o Options) *loader {
 	if o.Parallelism == 0 {
 		o.Parallelism = runtime.GOMAXPROCS(0)
 	}
-	l := &loader{files: files, opts: o, eval: o.Sandbox, module: DefaultModule, root: &shared{}, packages: map[string][]*source{}, wrong: map[string]bool{}}
+	l := &loader{
+		files: files, opts: o, eval: o.Sandbox, module: DefaultModule, root: &shared{},
+		lost: map[string]bool{}, packages: map[string][]*source{}, wrong: map[string]bool{},
+	}
 	if o.Sandbox == nil {
 		l.eval = newInPlace(o.Parallelism)
 	}
@@ -144,33 +151,38 @@ func (l *loader) report(problems ...Problem) {
 // explained sorts the problems and gives each the line that it points at.
 func (l *loader) explained() Problems {
 	problems := l.problems.sorted()
-	var last *source
+	var lines lineReader
 	for i := range problems {
 		pos := problems[i].Pos
 		if pos.Line == 0 {
 			continue
 		}
-		if last == nil || last.path != pos.File {
-			last, _, _ = readSource(l.files, pos.File) // only a picture is lost
+		if lines.file != pos.File {
+			lines = lineReader{file: pos.File}
+			if s, _, _ := readSource(l.files, pos.File); s != nil { // only a picture is lost
+				lines.rest = s.data
+			}
 		}
-		if last != nil {
-			problems[i].Source = lineOf(last.data, pos.Line)
-		}
+		problems[i].Source = lines.line(pos.Line)
 	}
 	return problems
 }
 
-// lineOf returns a line by its number, cut to what a terminal can show.
-func lineOf(data []byte, number int) string {
+// lineReader reads lines of a file by their numbers, in ascending order: there
+// may be as many problems as there are lines.
+type lineReader struct {
+	file   string
+	rest   []byte // from the line passed on
+	passed int    // lines before rest
+}
+
+// line returns a line by its number, cut to what a terminal can show.
+func (r *lineReader) line(number int) string {
 	const most = 400
-	for range number - 1 {
-		i := bytes.IndexByte(data, '\n')
-		if i < 0 {
-			return ""
-		}
-		data = data[i+1:]
+	for ; r.passed < number-1; r.passed++ {
+		_, r.rest, _ = bytes.Cut(r.rest, []byte("\n"))
 	}
-	line, _, _ := bytes.Cut(data, []byte("\n"))
+	line, _, _ := bytes.Cut(r.rest, []byte("\n"))
 	line = bytes.TrimRight(line, "\r")
 	return strings.ToValidUTF8(string(line[:min(len(line), most)]), "�")
 }
@@ -280,8 +292,8 @@ func versionOf(s *source) string {
 	return ""
 }
 
-// value evaluates a unit, in place where it is plain data. A nil node comes with
-// problems.
+// value evaluates a unit, in place where it is plain data. Where there are
+// problems, the node is what is right, or nil.
 func (l *loader) value(ctx context.Context, u *unit, s *shared) (*node, Problems, error) {
 	u.shared, u.constrained = s.files, s.constrains
 	small := true

@@ -79,16 +79,38 @@ func (n *node) get(name string) *field {
 // add appends a field of a name that the struct does not have yet.
 func (n *node) add(f field) {
 	n.Fields = append(n.Fields, f)
-	if len(n.Fields) < manyFields {
+	switch {
+	case n.index != nil:
+		n.index[f.Name] = len(n.Fields) - 1
+	case len(n.Fields) >= manyFields:
+		n.reindex()
+	}
+}
+
+func (n *node) reindex() {
+	n.index = make(map[string]int, 2*len(n.Fields))
+	for i := range n.Fields {
+		n.index[n.Fields[i].Name] = i
+	}
+}
+
+// drop takes fields out, by their places in ascending order.
+func (n *node) drop(places []int) {
+	if len(places) == 0 {
 		return
 	}
-	if n.index == nil {
-		n.index = make(map[string]int, 2*manyFields)
-		for i := range n.Fields {
-			n.index[n.Fields[i].Name] = i
+	rest := make([]field, 0, len(n.Fields)-len(places))
+	for i, f := range n.Fields {
+		if len(places) > 0 && places[0] == i {
+			places = places[1:]
+			continue
 		}
+		rest = append(rest, f)
 	}
-	n.index[f.Name] = len(n.Fields) - 1
+	n.Fields = rest
+	if n.index != nil {
+		n.reindex()
+	}
 }
 
 // value returns the value of the field of a name, or nil.
@@ -105,6 +127,14 @@ func (n *node) text(name string) string {
 		return v.Text
 	}
 	return ""
+}
+
+// place returns where the value of a name stands, or nowhere.
+func (n *node) place(name string) catalog.Position {
+	if v := n.value(name); v != nil {
+		return v.Pos
+	}
+	return catalog.Position{}
 }
 
 // fields returns the fields of the struct under a name, or none.

@@ -21,6 +21,22 @@ type record struct {
 	orgPos   catalog.Position
 	envPos   catalog.Position
 	notes    []note
+
+	wrong bool // it has mistakes, so that only its ids and places are of use; never kept
+}
+
+func newRecord(t *catalog.Tenant, declaration catalog.Declaration) *record {
+	return &record{tenant: declaration, pos: t.Pos, orgPos: t.OrganisationPos, envPos: t.EnvironmentPos}
+}
+
+// mistakenRecord is the record of a tenant with mistakes; nil for none.
+func mistakenRecord(t *catalog.Tenant, dir string) *record {
+	if t == nil {
+		return nil
+	}
+	r := newRecord(t, catalog.Declared(t.ID, t.Organisation, t.Environment, dir, nil))
+	r.wrong = true
+	return r
 }
 
 // encode writes the record: each text with its length before it, each number as

@@ -23,29 +23,45 @@ type rules struct {
 // checkTenant returns what is wrong with a tenant under a catalogue.
 func checkTenant(c *catalog.Catalog, t *catalog.Tenant) Problems {
 	r := rules{catalog: c, tenant: t}
+	r.modules()
+	unknownModules := len(r.problems) > 0
 	r.names()
-	if t.Hosting == catalog.OnPrem && t.Licence == nil {
-		r.report(Incomplete, t.Pos, `add licence: expires: "YYYY-MM-DD"`, "tenant %q is on-prem and has no licence", t.ID)
+	if c.Edition(t.Edition) == nil {
+		return r.problems
 	}
-	if len(r.problems) > 0 {
+	r.limits()
+	if unknownModules {
 		return r.problems // what follows would only repeat it in other words
 	}
 	r.instruments()
 	r.dependencies()
-	r.limits()
 	return r.problems
 }
 
-// names reports what names something that the catalogue or the tenant has not.
+// checkNames returns what a tenant names and the catalogue or the tenant has not.
+// It is all that can be judged of a tenant, or under a catalogue, that is wrong.
+func checkNames(c *catalog.Catalog, t *catalog.Tenant) Problems {
+	r := rules{catalog: c, tenant: t}
+	r.modules()
+	r.names()
+	return r.problems
+}
+
+// modules reports adjustments of modules that the catalogue has not.
+func (r *rules) modules() {
+	for a := range r.tenant.Adjustments() {
+		if _, known := r.catalog.IndexOf(a.Module); !known {
+			r.unknown("module", a.Module.String(), a.Pos, moduleNames(r.catalog))
+		}
+	}
+}
+
+// names reports what else names something that the catalogue or the tenant has
+// not. What is empty was wrong already.
 func (r *rules) names() {
 	t, c := r.tenant, r.catalog
-	if c.Edition(t.Edition) == nil {
+	if !t.Edition.IsZero() && c.Edition(t.Edition) == nil {
 		r.unknown("edition", t.Edition.String(), t.EditionPos, editionNames(c))
-	}
-	for a := range t.Adjustments() {
-		if _, known := c.IndexOf(a.Module); !known {
-			r.unknown("module", a.Module.String(), a.Pos, moduleNames(c))
-		}
 	}
 	for _, connection := range t.Connect {
 		if !c.HasInstrument(connection.Instrument) {
@@ -53,10 +69,10 @@ func (r *rules) names() {
 		}
 	}
 	for _, s := range t.Staff {
-		if t.Facility(s.Facility) == nil {
+		if !s.Facility.IsZero() && t.Facility(s.Facility) == nil {
 			r.unknown("facility", s.Facility.String(), s.Pos, facilityNames(t))
 		}
-		if !slices.Contains(c.StaffRoles(), s.Role) {
+		if s.Role != "" && !slices.Contains(c.StaffRoles(), s.Role) {
 			r.unknown("role", s.Role, s.Pos, c.StaffRoles())
 		}
 	}

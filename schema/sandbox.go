@@ -53,14 +53,15 @@ func (p *inPlace) evaluate(_ context.Context, u *unit, module string) (*node, Pr
 //
 // A Sandbox may be used by many goroutines; each call has a process to itself.
 type Sandbox struct {
-	argv []string
-	idle chan *child
+	argv     []string
+	patience time.Duration // how long one evaluation may take
+	idle     chan *child
 }
 
 // NewSandbox returns a sandbox of at most size processes, each started by argv
 // when it is first needed.
 func NewSandbox(size int, argv ...string) *Sandbox {
-	s := &Sandbox{argv: argv, idle: make(chan *child, size)}
+	s := &Sandbox{argv: argv, patience: maxEvaluation, idle: make(chan *child, size)}
 	for range size {
 		s.idle <- nil
 	}
@@ -101,37 +102,60 @@ type response struct {
 }
 
 func (s *Sandbox) evaluate(ctx context.Context, u *unit, module string) (*node, Problems, error) {
-	c := <-s.idle
+	var c *child
+	select {
+	case c = <-s.idle:
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
 	defer func() { s.idle <- c }()
-	if c == nil {
-		started, err := start(s.argv)
-		if err != nil {
-			return nil, nil, fmt.Errorf("start the evaluating process: %w", err)
-		}
-		c = started
+	answer, err := s.ask(ctx, &c, newRequest(u, module))
+	if errors.Is(err, errEnded) { // by another hand, perhaps, which says nothing of the unit
+		answer, err = s.ask(ctx, &c, newRequest(u, module))
 	}
-	answer, err := c.ask(ctx, newRequest(u, module))
-	over := ""
-	switch {
-	case err != nil:
-		c.end()
-		over = c.lastWords(err)
-		c = nil
-	case answer.Over != "":
-		c.end()
-		over = answer.Over
-		c = nil
-	}
+	var over *budgetError
 	switch {
 	case ctx.Err() != nil:
 		return nil, nil, ctx.Err()
-	case over != "":
-		return nil, Problems{u.budgetProblem("%s", over)}, nil
+	case errors.As(err, &over), errors.Is(err, errEnded):
+		return nil, Problems{u.budgetProblem("%v", err)}, nil
+	case err != nil:
+		return nil, nil, err
 	case answer.Error != "":
 		return nil, nil, errors.New(answer.Error)
 	}
 	return answer.Node, answer.Problems, nil
 }
+
+// ask puts a request to the process at c, which it starts where there is none,
+// and ends where it gave no answer.
+func (s *Sandbox) ask(ctx context.Context, c **child, r *request) (*response, error) {
+	if *c == nil {
+		started, err := start(s.argv)
+		if err != nil {
+			return nil, fmt.Errorf("start the evaluating process: %w", err)
+		}
+		*c = started
+	}
+	answer, err := (*c).ask(ctx, r, s.patience)
+	if err == nil && answer.Over != "" {
+		err = &budgetError{answer.Over}
+	}
+	if err != nil {
+		(*c).end()
+		err = (*c).lastWords(err)
+		*c = nil
+	}
+	return answer, err
+}
+
+// budgetError says what an evaluation took too much of.
+type budgetError struct{ over string }
+
+func (e *budgetError) Error() string { return e.over }
+
+// errEnded says that the process ended and gave no answer.
+var errEnded = errors.New("the process that evaluated it ended")
 
 func newRequest(u *unit, module string) *request {
 	wire := func(sources []*source) []wireFile {
@@ -200,11 +224,8 @@ func (w *headWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// errTooSlow says that the process was ended because its time was over.
-var errTooSlow = errors.New("evaluating it takes longer than 10 s")
-
 // ask sends a request and waits for its answer, or until the time is over.
-func (c *child) ask(ctx context.Context, r *request) (*response, error) {
+func (c *child) ask(ctx context.Context, r *request, patience time.Duration) (*response, error) {
 	type result struct {
 		answer *response
 		err    error
@@ -218,13 +239,13 @@ func (c *child) ask(ctx context.Context, r *request) (*response, error) {
 		}
 		done <- result{answer, err}
 	}()
-	timer := time.NewTimer(maxEvaluation)
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case r := <-done:
 		return r.answer, r.err
 	case <-timer.C:
-		return nil, errTooSlow
+		return nil, &budgetError{fmt.Sprintf("evaluating it takes longer than %g s", patience.Seconds())}
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -237,19 +258,25 @@ func (c *child) end() {
 	_ = c.cmd.Wait()
 }
 
+// tooMuchMemory is what is said of a unit that takes too much of it.
+const tooMuchMemory = "evaluating it takes more than 512 MiB of memory"
+
 // lastWords explains why a process that has ended gave no answer.
-func (c *child) lastWords(err error) string {
+func (c *child) lastWords(err error) error {
 	said := c.stderr.String()
 	first, _, _ := strings.Cut(said, "\n")
+	var over *budgetError
 	switch {
-	case errors.Is(err, errTooSlow):
-		return err.Error()
-	case strings.Contains(said, "stack"):
-		return "it nests too deeply to be evaluated"
+	case errors.As(err, &over), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case strings.Contains(said, "out of memory"), strings.Contains(said, "cannot allocate memory"):
+		return &budgetError{tooMuchMemory}
+	case strings.Contains(said, "stack exceeds"), strings.Contains(said, "stack overflow"):
+		return &budgetError{"it nests too deeply to be evaluated"}
 	case first != "":
-		return "the process that evaluated it ended: " + first
+		return fmt.Errorf("%w: %s", errEnded, cut(first))
 	}
-	return "the process that evaluated it ended: " + err.Error()
+	return fmt.Errorf("%w: %w", errEnded, err)
 }
 
 // Serve is the main loop of an evaluating process: it answers requests until in
@@ -279,7 +306,13 @@ func Serve(in io.Reader, out io.Writer) error {
 			if answer == nil {
 				return nil
 			}
-			if err := writeFrame(out, answer); err != nil || answer.Over != "" {
+			err := writeFrame(out, answer)
+			var over *budgetError
+			if errors.As(err, &over) {
+				answer = &response{Over: over.over}
+				err = writeFrame(out, answer)
+			}
+			if err != nil || answer.Over != "" {
 				return err
 			}
 		}
@@ -287,16 +320,9 @@ func Serve(in io.Reader, out io.Writer) error {
 }
 
 // serve answers one request.
-func (e *engine) serve(r *request) (answer *response) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			e.ctx = nil // whatever state the panic left it in
-			u := r.unit()
-			answer = &response{Problems: Problems{problemf(Syntax, u.start(), "CUE ended with an internal error: %v", fault)}}
-		}
-	}()
+func (e *engine) serve(r *request) *response {
 	n, problems, err := e.evaluate(r.unit(), r.Module)
-	answer = &response{Node: n, Problems: problems}
+	answer := &response{Node: n, Problems: problems}
 	if err != nil {
 		answer.Error = err.Error()
 	}
@@ -320,20 +346,21 @@ func watch(ended <-chan error, evaluate func() *response) *response {
 		case <-ticker.C:
 			metrics.Read(sample)
 			if sample[0].Value.Uint64()+sample[1].Value.Uint64() > maxMemory {
-				return &response{Over: "evaluating it takes more than 512 MiB of memory"}
+				return &response{Over: tooMuchMemory}
 			}
 		}
 	}
 }
 
-// writeFrame writes a message: its length in four bytes, then its JSON.
+// writeFrame writes a message: its length in four bytes, then its JSON. One that
+// is too large is not written, and gives a budgetError.
 func writeFrame(w io.Writer, message any) error {
 	body, err := json.Marshal(message)
 	if err != nil {
 		return err
 	}
 	if len(body) > maxFrame {
-		return fmt.Errorf("the value is larger than %d bytes", maxFrame)
+		return &budgetError{fmt.Sprintf("it takes more than %d bytes to pass on", maxFrame)}
 	}
 	_, err = w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...))
 	return err

@@ -32,7 +32,7 @@ func Definitions() []byte { return slices.Clone(definitions) }
 type shape struct {
 	doc       string // what a value of it is, for "want …"; "" where it has no words
 	kind      kind   // what kind a value must be; meaningless where any is set
-	any       bool   // any kind
+	any       bool   // anything at all
 	null      bool   // null too
 	pattern   *regexp.Regexp
 	enum      []string
@@ -138,7 +138,7 @@ func (c *compiler) definition(name string) (*shape, error) {
 		return nil, fmt.Errorf("schema: %s: %w", name, err)
 	}
 	*s = *compiled
-	if s.kind != kindStruct && s.kind != kindList {
+	if s.kind != kindStruct && s.kind != kindList && s.enum == nil {
 		s.doc = c.docs[name]
 	}
 	return s, nil
@@ -252,8 +252,8 @@ func (c *compiler) disjunction(x *ast.BinaryExpr) (*shape, *node, error) {
 		case literal != nil && marked: // the shape that follows covers it
 		default:
 			null := union.null
-			copied := *s
-			union, union.null = &copied, null
+			*union = *s
+			union.null = null
 		}
 	}
 	return union, value, nil

@@ -20,13 +20,13 @@ type shared struct {
 }
 
 // below returns what a directory with these CUE files of its own gives to the
-// ones under it.
-func (s *shared) below(files []*source) *shared {
+// ones under it. constrains says that the files narrow the schema.
+func (s *shared) below(files []*source, constrains bool) *shared {
 	if len(files) == 0 {
 		return s
 	}
 	all := slices.Concat(s.files, files)
-	return &shared{files: all, constrains: s.constrains, digest: contentOf(all)}
+	return &shared{files: all, constrains: s.constrains || constrains, digest: contentOf(all)}
 }
 
 // ties are the fields by which fleet.cue ties the files of a fleet to the
@@ -53,7 +53,7 @@ func tiesOnly(s *source, fields map[string]string, module string) bool {
 		case *ast.Package, *ast.CommentGroup, *ast.ImportDecl:
 		case *ast.Field:
 			label, _, err := ast.LabelName(d.Label)
-			if err != nil || d.Constraint != token.OPTION || !refersTo(d.Value, name, fields[label]) {
+			if err != nil || d.Constraint != token.OPTION || len(d.Attrs) > 0 || !refersTo(d.Value, name, fields[label]) {
 				return false
 			}
 		default:
@@ -111,32 +111,43 @@ func (l *loader) readRoot(ctx context.Context, f *Fleet) error {
 	if err != nil {
 		return err
 	}
-	var own []*source
-	var environments *source
-	for _, s := range sources {
-		if s.path == "environments.cue" {
-			environments = s
-			continue
+	var environments []*source
+	sources = slices.DeleteFunc(sources, func(s *source) bool {
+		if s.path == environmentsFile {
+			environments = append(environments, s)
 		}
-		if keep, constrains := l.sharedFile(s); keep {
-			own = append(own, s)
-			l.root.constrains = l.root.constrains || constrains
-		}
-	}
-	l.root = l.root.below(own)
-	if err := l.checkShared(ctx, ".", own, &shared{constrains: l.root.constrains}); err != nil || environments == nil {
+		return s.path == environmentsFile
+	})
+	if l.root, err = l.share(ctx, ".", sources, l.root); err != nil || len(environments) == 0 {
 		return err
 	}
-	u := &unit{kind: environmentUnit, dir: ".", files: []*source{environments}}
-	n, problems, err := l.value(ctx, u, l.root)
+	n, problems, err := l.value(ctx, &unit{kind: environmentUnit, dir: ".", files: environments}, l.root)
 	l.report(problems...)
-	if err != nil || n == nil || len(problems) > 0 {
+	if err != nil || n == nil {
+		l.lost[environmentsFile] = true
 		return err
 	}
 	var b binder
 	f.Environments = b.environments(n)
 	l.report(b.problems...)
 	return nil
+}
+
+// environmentsFile is the file at the top that declares environments.
+const environmentsFile = "environments.cue"
+
+// share returns what a directory's files, with what is shared above it, give to
+// the directories under it.
+func (l *loader) share(ctx context.Context, dir string, files []*source, above *shared) (*shared, error) {
+	var own []*source
+	constrains := false
+	for _, s := range files {
+		if keep, narrows := l.sharedFile(s); keep {
+			own = append(own, s)
+			constrains = constrains || narrows
+		}
+	}
+	return above.below(own, constrains), l.checkShared(ctx, dir, own, above)
 }
 
 // sharedFile reports whether a file above the units has anything to give them,

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"strconv"
 	"strings"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/parser"
 
 	"github.com/veonahealth/charter/catalog"
@@ -131,9 +131,11 @@ func (s *source) attributes() Problems {
 func (s *source) imports() map[string]catalog.Position {
 	paths := map[string]catalog.Position{}
 	for spec := range s.syntax.ImportSpecs() {
-		if p, err := strconv.Unquote(spec.Path.Value); err == nil {
-			paths[p] = s.at(spec)
+		p, err := literal.Unquote(spec.Path.Value)
+		if err != nil {
+			p = spec.Path.Value // which is nothing that may be imported
 		}
+		paths[p] = s.at(spec)
 	}
 	return paths
 }

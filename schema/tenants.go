@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -24,7 +25,12 @@ func (l *loader) loadTenants(ctx context.Context, f *Fleet) error {
 	if !ok {
 		return nil
 	}
-	level, err := l.openDir(ctx, tenantDir{top, l.root})
+	entries, problems, err := l.list(top.path)
+	l.report(problems...)
+	if err != nil {
+		return err
+	}
+	level, err := l.level(ctx, tenantDir{top, l.root}, entries)
 	if err != nil {
 		return err
 	}
@@ -36,7 +42,7 @@ func (l *loader) loadTenants(ctx context.Context, f *Fleet) error {
 		found := make([]*record, len(level))
 		below := make([][]tenantDir, len(level))
 		err := group(ctx, l.opts.Parallelism, level, func(ctx context.Context, i int, d tenantDir) (err error) {
-			found[i], below[i], err = l.tenantDir(ctx, f.Catalog, d)
+			found[i], below[i], err = l.tenantDir(ctx, d)
 			return err
 		})
 		if err != nil {
@@ -49,36 +55,18 @@ func (l *loader) loadTenants(ctx context.Context, f *Fleet) error {
 	return nil
 }
 
-// openDir reads a directory that holds tenants, not one itself: its CUE files
+// level reads a directory that holds tenants and is none itself: its CUE files
 // are shared, its directories the next level.
-func (l *loader) openDir(ctx context.Context, d tenantDir) ([]tenantDir, error) {
-	entries, problems, err := l.list(d.path)
-	l.report(problems...)
-	if err != nil {
-		return nil, err
-	}
-	return l.level(ctx, d, entries)
-}
-
 func (l *loader) level(ctx context.Context, d tenantDir, entries []entry) ([]tenantDir, error) {
 	sources, problems, err := l.cueFiles(entries)
 	l.report(problems...)
 	if err != nil {
 		return nil, err
 	}
-	var own []*source
-	constrains := d.shared.constrains
-	for _, s := range sources {
-		if keep, narrows := l.sharedFile(s); keep {
-			own = append(own, s)
-			constrains = constrains || narrows
-		}
-	}
-	if err := l.checkShared(ctx, d.path, own, d.shared); err != nil {
+	below, err := l.share(ctx, d.path, sources, d.shared)
+	if err != nil {
 		return nil, err
 	}
-	below := d.shared.below(own)
-	below.constrains = constrains
 	var next []tenantDir
 	for _, e := range entries {
 		if e.isDir {
@@ -90,15 +78,18 @@ func (l *loader) level(ctx context.Context, d tenantDir, entries []entry) ([]ten
 
 // tenantDir gives the record of a tenant's directory, or the directories below
 // one that is none.
-func (l *loader) tenantDir(ctx context.Context, c *catalog.Catalog, d tenantDir) (*record, []tenantDir, error) {
+func (l *loader) tenantDir(ctx context.Context, d tenantDir) (*record, []tenantDir, error) {
 	key := l.tenantKey(d, d.hash)
-	if r := l.kept(ctx, c, d, key); r != nil {
+	if r := l.kept(key); r != nil {
 		return r, nil, nil
 	}
 	entries, problems, err := l.list(d.path)
 	l.report(problems...)
 	if err != nil {
 		return nil, nil, err
+	}
+	if len(problems) > 0 {
+		key = Key{} // the next load is to find them too
 	}
 	for _, e := range entries {
 		if !e.isDir {
@@ -111,12 +102,7 @@ func (l *loader) tenantDir(ctx context.Context, c *catalog.Catalog, d tenantDir)
 			return nil, next, err
 		}
 	}
-	r, err := l.tenant(ctx, c, d, key, entries)
-	if r == nil && err == nil {
-		l.mu.Lock()
-		l.wrong[path.Base(d.path)] = true
-		l.mu.Unlock()
-	}
+	r, err := l.tenant(ctx, d, key, entries)
 	return r, nil, err
 }
 
@@ -135,8 +121,8 @@ func (l *loader) tenantKey(d tenantDir, content string) Key {
 
 // kept returns what is kept of an evaluation, held against today's catalogue; nil
 // where it has to be done.
-func (l *loader) kept(ctx context.Context, c *catalog.Catalog, d tenantDir, key Key) *record {
-	if key == (Key{}) || c == nil {
+func (l *loader) kept(key Key) *record {
+	if key == (Key{}) || !l.sound {
 		return nil
 	}
 	encoded, ok := l.opts.Cache.Get(key)
@@ -147,14 +133,14 @@ func (l *loader) kept(ctx context.Context, c *catalog.Catalog, d tenantDir, key 
 	if err != nil || !l.unchanged(r) {
 		return nil
 	}
-	if r.catalog == c.Digest() {
+	if r.catalog == l.catalog.Digest() {
 		return r
 	}
 	t, err := r.tenant.Tenant()
-	if err != nil || len(checkTenant(c, t)) > 0 {
+	if err != nil || len(checkTenant(l.catalog, t)) > 0 {
 		return nil // evaluated anew, to explain what is wrong now
 	}
-	r.catalog, r.notes = c.Digest(), notes(c, t)
+	r.catalog, r.notes = l.catalog.Digest(), notes(l.catalog, t)
 	l.opts.Cache.Put(key, r.encode())
 	return r
 }
@@ -176,17 +162,21 @@ func (l *loader) unchanged(r *record) bool {
 	return packagesOf(packages) == r.packages
 }
 
-// tenant evaluates and checks one tenant's directory; nil where it has mistakes,
-// which are reported, or no CUE file.
-func (l *loader) tenant(ctx context.Context, c *catalog.Catalog, d tenantDir, key Key, entries []entry) (*record, error) {
+// tenant evaluates and checks one tenant's directory. What has mistakes, which
+// are reported, gives a record that is wrong, or nil; a directory without CUE
+// files gives nil.
+func (l *loader) tenant(ctx context.Context, d tenantDir, key Key, entries []entry) (*record, error) {
 	files, problems, err := l.cueFiles(entries)
-	l.report(problems...)
-	if err != nil || len(files) == 0 || len(problems) > 0 {
+	if err != nil {
 		return nil, err
+	}
+	if len(files) == 0 || len(problems) > 0 {
+		l.mistaken(path.Base(d.path), problems)
+		return nil, nil
 	}
 	if key == (Key{}) {
 		key = l.tenantKey(d, contentOf(files))
-		if r := l.kept(ctx, c, d, key); r != nil {
+		if r := l.kept(key); r != nil {
 			return r, nil
 		}
 	}
@@ -195,42 +185,77 @@ func (l *loader) tenant(ctx context.Context, c *catalog.Catalog, d tenantDir, ke
 	l.mu.Lock()
 	l.evaluated++
 	l.mu.Unlock()
-	if err != nil || len(problems) > 0 {
-		l.report(problems...)
+	if err != nil {
 		return nil, err
 	}
-	declared := n.get("tenant")
+	t, problems := l.judge(d, n.get("tenant"), problems)
+	if len(problems) > 0 {
+		l.mistaken(path.Base(d.path), problems)
+		return mistakenRecord(t, d.path), nil
+	}
+	return l.keep(d, key, u, t)
+}
+
+// mistaken reports what is wrong with a tenant, and remembers that there is one.
+func (l *loader) mistaken(name string, problems Problems) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.problems = append(l.problems, problems...)
+	if len(problems) > 0 {
+		l.wrong[name] = true
+	}
+}
+
+// judge binds what a tenant's directory declares and holds it against the
+// catalogue. Where its shape has faults, what is left of it is nil or still held
+// against the names that there are, so that all mistakes come out in one run.
+func (l *loader) judge(d tenantDir, declared *field, faults Problems) (*catalog.Tenant, Problems) {
+	if declared == nil {
+		return nil, faults
+	}
 	var b binder
 	t := b.tenant(declared.Value, declared.Pos)
 	b.name(declared.Value, path.Base(d.path))
-	problems = b.problems
-	if c != nil {
-		problems = append(problems, checkTenant(c, t)...)
+	if len(faults) == 0 {
+		b.licensed(t)
 	}
-	l.report(problems...)
-	if len(problems) > 0 || c == nil {
-		return nil, nil
+	problems := slices.Concat(faults, b.problems)
+	switch {
+	case l.catalog == nil:
+	case len(faults) > 0 || !l.sound:
+		problems = append(problems, checkNames(l.catalog, t)...)
+	default:
+		problems = append(problems, checkTenant(l.catalog, t)...)
 	}
-	return l.keep(c, d, key, u, t)
+	return t, problems
 }
 
 // name holds a tenant's id against the name of its directory.
 func (b *binder) name(n *node, dir string) {
-	if written := n.text("id"); written != dir {
-		b.report(Duplicate, n.value("id").Pos, "a tenant's directory bears its id", "id %s is not its directory's name, %s", quoted(written), quoted(dir))
+	if id := n.value("id"); id != nil && id.Text != dir {
+		b.report(Duplicate, id.Pos, "a tenant's directory bears its id", "id %s is not its directory's name, %s", quoted(id.Text), quoted(dir))
+	}
+}
+
+// licensed holds an on-prem tenant against its having a licence.
+func (b *binder) licensed(t *catalog.Tenant) {
+	if t.Hosting == catalog.OnPrem && t.Licence == nil {
+		b.report(Incomplete, t.Pos, `add licence: expires: "YYYY-MM-DD"`, "tenant %q is on-prem and has no licence", t.ID)
 	}
 }
 
 // keep makes the record of a tenant that is in order, and keeps it.
-func (l *loader) keep(c *catalog.Catalog, d tenantDir, key Key, u *unit, t *catalog.Tenant) (*record, error) {
+func (l *loader) keep(d tenantDir, key Key, u *unit, t *catalog.Tenant) (*record, error) {
 	declaration, err := catalog.Declare(t, d.path)
 	if err != nil {
 		return nil, err
 	}
-	r := &record{
-		catalog: c.Digest(), packages: packagesOf(u.packages), imports: strings.Join(sortedKeys(u.packages), "\n"),
-		tenant: declaration, pos: t.Pos, orgPos: t.OrganisationPos, envPos: t.EnvironmentPos, notes: notes(c, t),
+	r := newRecord(t, declaration)
+	r.packages, r.imports = packagesOf(u.packages), strings.Join(sortedKeys(u.packages), "\n")
+	if !l.sound {
+		return r, nil
 	}
+	r.catalog, r.notes = l.catalog.Digest(), notes(l.catalog, t)
 	if key != (Key{}) {
 		l.opts.Cache.Put(key, r.encode())
 	}
@@ -239,30 +264,59 @@ func (l *loader) keep(c *catalog.Catalog, d tenantDir, key Key, u *unit, t *cata
 
 // gather puts the records together, and checks what crosses tenants.
 func (l *loader) gather(f *Fleet, records []*record) {
-	slices.SortFunc(records, func(a, b *record) int { return a.tenant.ID.Compare(b.tenant.ID) })
-	known := map[catalog.OrganisationID]bool{}
-	for _, o := range f.Organisations {
-		known[o.ID] = true
-	}
+	slices.SortFunc(records, func(a, b *record) int {
+		return cmp.Or(a.tenant.ID.Compare(b.tenant.ID), strings.Compare(a.tenant.Dir, b.tenant.Dir))
+	})
 	var b binder
+	b.duplicates(records)
+	b.references(l, f, records)
+	l.report(b.problems...)
 	f.Tenants = make([]catalog.Declaration, 0, len(records))
-	for i, r := range records {
-		if i > 0 && records[i-1].tenant.ID == r.tenant.ID {
-			b.report(Duplicate, r.pos, "", "tenant %q is declared twice", r.tenant.ID)
-			b.relate(records[i-1].pos, "declared here first")
-		}
-		if !known[r.tenant.Organisation] {
-			b.unknown("organisation", r.tenant.Organisation.String(), r.orgPos, organisationNames(f))
-		}
-		if _, ok := f.Environment(r.tenant.Environment); !ok {
-			b.unknown("environment", r.tenant.Environment.String(), firstPosition(r.envPos, r.pos), environmentNames(f))
+	for _, r := range records {
+		if r.wrong {
+			l.wrong[r.tenant.ID.String()] = true
+			continue
 		}
 		f.Tenants = append(f.Tenants, r.tenant)
 		if len(r.notes) > 0 {
 			f.notes = append(f.notes, r.notes)
 		}
 	}
-	l.report(b.problems...)
+}
+
+// duplicates reports ids that two directories bear. One that does not bear its
+// own tenant's id is reported already, and likely a copy that was not finished.
+func (b *binder) duplicates(records []*record) {
+	var first *record
+	for _, r := range records {
+		if r.tenant.ID.String() != path.Base(r.tenant.Dir) {
+			continue
+		}
+		if first != nil && first.tenant.ID == r.tenant.ID {
+			b.report(Duplicate, r.pos, "", "tenant %q is declared twice", r.tenant.ID)
+			b.relate(first.pos, "declared here first")
+			continue
+		}
+		first = r
+	}
+}
+
+// references reports organisations and environments that tenants name and nobody
+// declares. Where a file of those could not be read, it would only repeat that.
+func (b *binder) references(l *loader, f *Fleet, records []*record) {
+	known := map[catalog.OrganisationID]bool{}
+	for _, o := range f.Organisations {
+		known[o.ID] = true
+	}
+	for _, r := range records {
+		o, e := r.tenant.Organisation, r.tenant.Environment
+		if !l.lost["organisations"] && !o.IsZero() && !known[o] {
+			b.unknown("organisation", o.String(), r.orgPos, organisationNames(f))
+		}
+		if _, ok := f.Environment(e); !l.lost[environmentsFile] && !e.IsZero() && !ok {
+			b.unknown("environment", e.String(), firstPosition(r.envPos, r.pos), environmentNames(f))
+		}
+	}
 }
 
 // firstPosition returns the first position that is somewhere.

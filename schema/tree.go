@@ -35,8 +35,7 @@ type entry struct {
 	hash  string // "" where the file system knows none
 }
 
-func (e entry) name() string { return path.Base(e.path) }
-func (e entry) isCUE() bool  { return !e.isDir && strings.HasSuffix(e.path, ".cue") }
+func (e entry) isCUE() bool { return !e.isDir && strings.HasSuffix(e.path, ".cue") }
 
 // list reads a directory in which declarations stand. It refuses by name what
 // would let a commit mean something else elsewhere, or what cue would pass over
@@ -130,7 +129,7 @@ func (l *loader) cueFiles(entries []entry) ([]*source, Problems, error) {
 		}
 		if size += len(s.data); size > maxUnitSize {
 			p := problemf(OverBudget, catalog.Position{File: e.path}, "the files of %s are larger than %d bytes together", path.Dir(e.path), maxUnitSize)
-			return nil, Problems{p}, nil
+			return nil, append(problems, p), nil
 		}
 		sources = append(sources, s)
 	}

@@ -34,11 +34,19 @@ var (
 
 // shape returns the shape of everything at the top of a unit.
 func (k unitKind) shape() *shape {
+	return k.top(func(definition string) *shape { return shapes()[definition] })
+}
+
+// outline returns the shape of a unit whose fields have been held against their
+// definitions before.
+func (k unitKind) outline() *shape {
+	return k.top(func(string) *shape { return &shape{any: true} })
+}
+
+func (k unitKind) top(of func(definition string) *shape) *shape {
 	top := unbounded(kindStruct)
 	for name, definition := range k.Fields {
-		top.members = append(top.members, member{
-			name: name, shape: shapes()[definition], optional: name != k.Needed,
-		})
+		top.members = append(top.members, member{name: name, shape: of(definition), optional: name != k.Needed})
 	}
 	slices.SortFunc(top.members, func(a, b member) int { return strings.Compare(a.name, b.name) })
 	return top
@@ -55,15 +63,9 @@ type unit struct {
 	// packages are the packages of the fleet's own module that the files import,
 	// by import path.
 	packages map[string][]*source
-}
 
-// size is how many bytes all files have together.
-func (u *unit) size() int {
-	size := 0
-	for _, f := range slices.Concat(u.files, u.shared) {
-		size += len(f.data)
-	}
-	return size
+	labels map[string]catalog.Position // see label; nil until it is asked
+	paths  map[string]bool             // of files and shared; nil until it is asked
 }
 
 // start is the first place of the unit, for a fault that has none.
@@ -75,7 +77,8 @@ func (u *unit) start() catalog.Position {
 }
 
 // plain evaluates the unit without CUE, which is possible where its files are
-// plain data. It gives errNotPlain where only CUE can tell.
+// plain data. It gives errNotPlain where only CUE can tell. Where there are
+// problems, the node is what is right.
 func (u *unit) plain() (*node, Problems, error) {
 	top, conflicts, err := readPlain(u.files)
 	if err != nil {
@@ -89,7 +92,7 @@ func (u *unit) plain() (*node, Problems, error) {
 func conflictProblems(conflicts []conflict) Problems {
 	var problems Problems
 	for _, x := range conflicts {
-		p := problemf(Shape, x.second.Pos, "conflicting values %s and %s", x.first.shown(), x.second.shown())
+		p := problemf(Shape, x.second.Pos, "%s: conflicting values %s and %s", cut(x.path), x.first.shown(), x.second.shown())
 		p.Related = []Related{{x.first.Pos, "the first value"}}
 		problems = append(problems, p)
 	}

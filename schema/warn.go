@@ -20,7 +20,8 @@ type note struct {
 	until   time.Time // for Ending: the end that is warned of; else zero
 }
 
-// notes returns all that may be worth a warning about a tenant.
+// notes returns all that may be worth a warning about a tenant that is in order
+// under the catalogue.
 func notes(c *catalog.Catalog, t *catalog.Tenant) []note {
 	edition := c.Edition(t.Edition)
 	list := redundant(c, edition.Set(), nil, t.Grants, t.Revocations, "tenant "+t.ID.String())

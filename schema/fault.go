@@ -1,0 +1,117 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/token"
+
+	"github.com/veonahealth/charter/catalog"
+)
+
+// What CUE says of an import that is neither the fleet's nor its own, and of a
+// value that none of the alternatives of a disjunction fits: the errors of each
+// of them follow.
+const (
+	noBuiltin     = "builtin package %q undefined"
+	noAlternative = "%d errors in empty disjunction:"
+)
+
+// maxMessage is how many bytes of what CUE says are shown: it quotes values, and
+// they may be of any size.
+const maxMessage = 500
+
+func cut(message string) string {
+	if len(message) > maxMessage {
+		return strings.ToValidUTF8(message[:maxMessage], "") + "…"
+	}
+	return message
+}
+
+// cueFault is one thing that CUE finds wrong.
+type cueFault struct {
+	format    string   // of its first message
+	path      []string // as CUE names it
+	messages  []string
+	positions []token.Pos
+}
+
+// cueFaults returns what CUE finds wrong. What is wrong with each alternative of
+// a disjunction is one fault.
+func cueFaults(err error) []cueFault {
+	var faults []cueFault
+	alternatives := false // of the last fault are still to come
+	for _, e := range errors.Errors(err) {
+		format, args := e.Msg()
+		message, positions := fmt.Sprintf(format, args...), errors.Positions(e)
+		if last := len(faults) - 1; alternatives && slices.Equal(faults[last].path, e.Path()) {
+			if !slices.Contains(faults[last].messages, message) {
+				faults[last].messages = append(faults[last].messages, message)
+			}
+			faults[last].positions = append(faults[last].positions, positions...)
+			continue
+		}
+		f := cueFault{format: format, path: e.Path(), positions: positions}
+		if alternatives = format == noAlternative; !alternatives {
+			f.messages = []string{message}
+		}
+		faults = append(faults, f)
+	}
+	return faults
+}
+
+// cueProblems turns CUE's errors into problems that point at the declaration.
+func (u *unit) cueProblems(code Code, err error) Problems {
+	var problems Problems
+	for _, f := range cueFaults(err) {
+		path := u.declared(f.path)
+		places := u.places(f.positions, u.label(path))
+		p := problemf(code, places[0], "%s", cut(strings.Join(f.messages, "; ")))
+		if f.format == noBuiltin {
+			p.Code = Forbidden
+		}
+		if len(path) > 0 {
+			p.Message = cut(strings.Join(path, ".")) + ": " + p.Message
+		}
+		for _, place := range places[1:] {
+			p.Related = append(p.Related, Related{place, "and here"})
+		}
+		problems = append(problems, p)
+	}
+	return problems.sorted()
+}
+
+// beside returns faults, and those of CUE's problems that stand elsewhere: at one
+// place, what we say ourselves is said better.
+func beside(faults, problems Problems) Problems {
+	said := map[catalog.Position]bool{}
+	for _, p := range faults {
+		said[p.Pos] = true
+	}
+	all := slices.Clone(faults)
+	for _, p := range problems {
+		if !said[p.Pos] {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// declared is the path of an error as a reader of the declaration knows it: CUE
+// names the schema's definition where the declaration has a field.
+func (u *unit) declared(path []string) []string {
+	var known []string
+	for _, name := range path {
+		for field, definition := range u.kind.Fields {
+			if name == definition {
+				name = field
+			}
+		}
+		if shapes()[name] == nil {
+			known = append(known, name)
+		}
+	}
+	return known
+}
