@@ -221,8 +221,8 @@ func TestIdentity(t *testing.T) {
 func TestACapabilityThatIsMissingIs403NamingIt(t *testing.T) {
 	at := start(t)
 	held := map[string]string{
-		"super_admin": "registry.read registry.write clients.read clients.write onboarding.run entitlements.read entitlements.write billing.write audit.read",
-		"onboarding":  "registry.read clients.read clients.write onboarding.run entitlements.read entitlements.write audit.read",
+		"super_admin": "registry.read registry.write clients.read clients.write onboarding.run tenant_admins.manage entitlements.read entitlements.write billing.write audit.read",
+		"onboarding":  "registry.read clients.read clients.write onboarding.run tenant_admins.manage entitlements.read entitlements.write audit.read",
 		"support":     "registry.read clients.read entitlements.read entitlements.write audit.read",
 		"billing":     "clients.read billing.write",
 		"nobody":      "",
@@ -234,6 +234,9 @@ func TestACapabilityThatIsMissingIs403NamingIt(t *testing.T) {
 		{"PUT", "/registry/editions/none", "registry.write"},
 		{"GET", "/tenants/none/connect-entitlements", "entitlements.read"},
 		{"PUT", "/tenants/none/connect-entitlements", "entitlements.write"},
+		{"GET", "/tenants/none/tenant-admins", "tenant_admins.manage"},
+		{"POST", "/tenants/none/tenant-admins", "tenant_admins.manage"},
+		{"DELETE", "/tenants/none/tenant-admins/none", "tenant_admins.manage"},
 		{"GET", "/clients", "clients.read"},
 		{"POST", "/clients", "clients.write"},
 		{"PUT", "/clients/none", "clients.write"},
@@ -329,6 +332,8 @@ func TestEveryWriteTakesAnOptionalAuthority(t *testing.T) {
 		{"entitlement.write", "PUT", "/tenants/" + id + "/entitlements", object{"rows": []row{}}},
 		{"tenant.connect_entitlements.put", "PUT", "/tenants/" + id + "/connect-entitlements", object{"instruments": []object{}}},
 		{"edition.upsert", "POST", "/registry/editions", object{"key": id, "name": "X", "modules": []string{}}},
+		{"tenant_admin.invite", "POST", "/tenants/" + id + "/tenant-admins", object{"email": "a@example.org", "name": "A"}},
+		{"tenant_admin.revoke", "DELETE", "/tenants/" + id + "/tenant-admins/a@example.org", object{}},
 		{"subscription.status", "POST", "/subscriptions/" + id + "/status", object{"status": "active"}},
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {

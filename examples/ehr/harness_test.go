@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	main "github.com/veonahealth/charter/examples/ehr"
 )
@@ -90,4 +91,15 @@ func launch(t testing.TB, db string, more ...string) (target, func()) {
 			t.Errorf("stop: exit %d: %s", code, stderr)
 		}
 	}
+}
+
+// exitOf runs the EHR where it cannot start, and returns its code and what it said.
+func exitOf(t testing.TB, args ...string) (code int, said string) {
+	t.Helper()
+	var stderr strings.Builder
+	full := append([]string{"--listen", "127.0.0.1:0", "--tokens", tokensFile(t)}, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	code = main.Run(ctx, full, io.Discard, &stderr)
+	return code, stderr.String()
 }

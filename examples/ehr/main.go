@@ -26,10 +26,12 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/examples/ehr/internal/outbox"
 	"github.com/veonahealth/charter/examples/ehr/internal/platform"
 	"github.com/veonahealth/charter/examples/ehr/internal/server"
 	"github.com/veonahealth/charter/examples/ehr/internal/sqlite"
@@ -92,17 +94,11 @@ func (o *options) serve(ctx context.Context, stdout io.Writer, logger *slog.Logg
 	if err != nil {
 		return err
 	}
-	store, err := sqlite.Open(ctx, o.db)
+	p, closeAll, err := o.open(ctx, catalogue)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	p, err := platform.New(ctx, platform.Config{
-		Store: store, Catalog: catalogue, Now: time.Now, Release: version, Instance: o.instance,
-	})
-	if err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, closeAll()) }()
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return err
@@ -112,6 +108,38 @@ func (o *options) serve(ctx context.Context, stdout io.Writer, logger *slog.Logg
 		Platform: p, Tokens: tokens, Log: logger, Now: time.Now, Version: version,
 	})
 	return serveUntil(ctx, listener, handler, logger)
+}
+
+// open opens the platform of the database, and returns what closes it.
+func (o *options) open(ctx context.Context, c *catalog.Catalog) (_ *platform.Platform, _ func() error, err error) {
+	config := platform.Config{Catalog: c, Now: time.Now, Release: version, Instance: o.instance}
+	var opened []io.Closer
+	closeAll := func() error {
+		var errs []error
+		for _, closer := range slices.Backward(opened) {
+			errs = append(errs, closer.Close())
+		}
+		return errors.Join(errs...)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, closeAll())
+		}
+	}()
+	if o.outbox != "" {
+		box, err := outbox.Open(o.outbox)
+		if err != nil {
+			return nil, nil, err
+		}
+		opened, config.Outbox = append(opened, box), box
+	}
+	store, err := sqlite.Open(ctx, o.db)
+	if err != nil {
+		return nil, nil, err
+	}
+	opened, config.Store = append(opened, store), store
+	p, err := platform.New(ctx, config)
+	return p, closeAll, err
 }
 
 // serveUntil serves until ctx ends, and then until the requests that run are

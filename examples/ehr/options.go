@@ -18,6 +18,7 @@ type options struct {
 	tokens   string // a file
 	catalog  string // a folder; "" for the default catalogue
 	instance string // "" for the database's own
+	outbox   string // a file; "" for none
 }
 
 // parseOptions reads the command line. It writes help to help where that is
@@ -31,9 +32,10 @@ func parseOptions(args []string, help io.Writer) (*options, error) {
 	flags.StringVar(&o.tokens, "tokens", "", `JSON `+"`FILE`"+`: {"TOKEN": {"actor": "…", "roles": […], "capabilities": […]}}`)
 	flags.StringVar(&o.catalog, "catalog", "", "catalogue folder `DIR` instead of the default one")
 	flags.StringVar(&o.instance, "instance", "", "the platform's stable `ID`, for a new database")
+	flags.StringVar(&o.outbox, "outbox", "", "`FILE` that gets one JSON line for each mail")
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID]")
+		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID] [--outbox FILE]")
 		flags.SetOutput(help)
 		flags.PrintDefaults()
 	}

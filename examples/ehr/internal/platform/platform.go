@@ -27,6 +27,7 @@ type Platform struct {
 	release   string
 	instance  string
 	cursorKey []byte
+	postman   *postman // nil where mails are sent nowhere
 }
 
 // Config is what a Platform is made of.
@@ -38,6 +39,8 @@ type Config struct {
 	// Instance names the platform. Empty takes the one that the database has, or a
 	// random one for a new database.
 	Instance string
+	// Outbox takes the mails. Without one they are kept and sent nowhere.
+	Outbox Outbox
 }
 
 // New makes the platform of a store, and lays out a store that is new. It is an
@@ -48,10 +51,14 @@ func New(ctx context.Context, c Config) (*Platform, error) {
 		return nil, err
 	}
 	p := &Platform{store: c.Store, catalog: c.Catalog, routes: routes, now: c.Now, release: c.Release}
+	if c.Outbox != nil {
+		p.postman = &postman{outbox: c.Outbox}
+	}
 	if err := c.Store.Update(ctx, func(tx Tx) error { return p.open(tx, c.Instance) }); err != nil {
 		return nil, fmt.Errorf("open platform: %w", err)
 	}
-	return p, nil
+	// What was promised before the process ended is sent now.
+	return p, p.sendMails(ctx)
 }
 
 // Instance is the stable id of this platform.

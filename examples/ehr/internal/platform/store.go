@@ -48,6 +48,10 @@ type View interface {
 	Grants(after int64, each func(*Grant) error) error
 	// Answer returns what a write was answered, or nil.
 	Answer(id [32]byte) (*Remembered, error)
+	// Mails returns the newest mails, the newest first.
+	Mails(limit int) ([]Mail, error)
+	// UnsentMails returns the mails that wait to be sent, the oldest first.
+	UnsentMails() ([]Mail, error)
 	// Setting returns the value of a name that is kept beside the state, or "".
 	Setting(name string) (string, error)
 }
@@ -65,6 +69,8 @@ type Tx interface {
 	// Remember keeps an answer and forgets some that are older than before, a Unix
 	// time in seconds.
 	Remember(answer *Remembered, before int64) error
+	// PutMail keeps a mail under its Seq, or what became of it.
+	PutMail(*Mail) error
 	// PutSetting keeps a value under a name.
 	PutSetting(name, value string) error
 }
@@ -80,6 +86,7 @@ const (
 	Accounts      Kind = "staff"        // by tenant/e-mail in lower case
 	Editions      Kind = "edition"      // by key
 	Instruments   Kind = "instruments"  // by tenant
+	Admins        Kind = "admin"        // by tenant/e-mail in lower case
 )
 
 // Record is one document of a kind.

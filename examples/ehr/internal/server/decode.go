@@ -27,32 +27,54 @@ type request[T any] struct {
 	Authority jsontext.Value `json:"authority"`
 }
 
+// act is a write of a resource, by what the request's body says.
+type act[T any] func(*exchange, platform.Write, T) (platform.Answer, error)
+
 // write makes an endpoint of an act: it reads the body and what every write may
 // bear, and answers what the act comes to.
-func write[T any](act func(*exchange, platform.Write, T) (platform.Answer, error)) func(*exchange) error {
+func write[T any](do act[T]) func(*exchange) error {
 	return func(x *exchange) error {
 		text, err := x.body()
 		if err != nil {
 			return err
 		}
-		said, err := decode[T](text)
-		if err != nil {
-			return err
-		}
-		plain, err := json.Marshal(said.Body)
-		if err != nil {
-			return err
-		}
-		retry, err := x.retry(sha256.Sum256(plain))
-		if err != nil {
-			return err
-		}
-		answer, err := act(x, platform.Write{Actor: x.actor, Authority: said.Authority, Retry: retry}, said.Body)
-		if err != nil {
-			return err
-		}
-		return x.answered(answer)
+		return do.on(x, text)
 	}
+}
+
+// bare is write for an act whose request says nothing but what allows it: it may
+// come without a body.
+func bare[T any](do act[T]) func(*exchange) error {
+	return func(x *exchange) error {
+		text, err := x.body()
+		if err != nil {
+			return err
+		}
+		if len(text) == 0 {
+			text = []byte("{}")
+		}
+		return do.on(x, text)
+	}
+}
+
+func (do act[T]) on(x *exchange, text []byte) error {
+	said, err := decode[T](text)
+	if err != nil {
+		return err
+	}
+	plain, err := json.Marshal(said.Body)
+	if err != nil {
+		return err
+	}
+	retry, err := x.retry(sha256.Sum256(plain))
+	if err != nil {
+		return err
+	}
+	answer, err := do(x, platform.Write{Actor: x.actor, Authority: said.Authority, Retry: retry}, said.Body)
+	if err != nil {
+		return err
+	}
+	return x.answered(answer)
 }
 
 // body reads the request's body up to its bound.

@@ -95,10 +95,15 @@ func (s *Server) resources() map[string]methods {
 			"GET": {"entitlements.read", s.connect},
 			"PUT": {"entitlements.write", write(s.replaceConnect)},
 		},
-		"/entitlements":              {"GET": {"entitlements.read", s.grants}},
-		"/subscriptions/{id}/status": {"POST": {"billing.write", write(s.setBilling)}},
-		"/audit":                     {"GET": {"audit.read", s.audit}},
-		"/":                          {}, // every other path
+		"/tenants/{id}/tenant-admins": {
+			"GET":  {"tenant_admins.manage", s.admins},
+			"POST": {"tenant_admins.manage", write(s.invite)},
+		},
+		"/tenants/{id}/tenant-admins/{email}": {"DELETE": {"tenant_admins.manage", bare(s.withdraw)}},
+		"/entitlements":                       {"GET": {"entitlements.read", s.grants}},
+		"/subscriptions/{id}/status":          {"POST": {"billing.write", write(s.setBilling)}},
+		"/audit":                              {"GET": {"audit.read", s.audit}},
+		"/":                                   {}, // every other path
 	}
 }
 

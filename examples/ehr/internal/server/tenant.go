@@ -77,6 +77,32 @@ func (s *Server) replaceFacility(x *exchange, w platform.Write, f platform.Facil
 	return s.platform.ReplaceFacility(x.ctx(), w, tenant, id, f)
 }
 
+func (s *Server) admins(x *exchange) error {
+	id, err := x.tenantID()
+	if err != nil {
+		return err
+	}
+	return x.page(func(ctx context.Context, ask platform.PageRequest) (platform.Page, error) {
+		return s.platform.Admins(ctx, id, ask)
+	})
+}
+
+func (s *Server) invite(x *exchange, w platform.Write, said platform.AdminSpec) (platform.Answer, error) {
+	id, err := x.tenantID()
+	if err != nil {
+		return platform.Answer{}, err
+	}
+	return s.platform.Invite(x.ctx(), w, id, said)
+}
+
+func (s *Server) withdraw(x *exchange, w platform.Write, _ struct{}) (platform.Answer, error) {
+	id, err := x.tenantID()
+	if err != nil {
+		return platform.Answer{}, err
+	}
+	return s.platform.Withdraw(x.ctx(), w, id, x.r.PathValue("email"))
+}
+
 // billing is what billing says of a tenant.
 type billing struct {
 	Status platform.Status `json:"status"`

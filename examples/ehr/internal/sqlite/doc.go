@@ -32,6 +32,7 @@
 //     answered. One row of a table for each facility and module would cost sixty
 //     times the statements and say the same.
 //   - audit: the entries, as they are answered, and their hashes.
+//   - mails: what was written to people, and whether the outbox has it.
 //   - answers: what writes with an Idempotency-Key were answered.
 //   - settings: the instance and its keys.
 package sqlite

@@ -60,6 +60,14 @@ CREATE TABLE answers (
 	etag TEXT NOT NULL,
 	body TEXT NOT NULL
 ) STRICT;
+`, `
+CREATE TABLE mails (
+	seq INTEGER PRIMARY KEY,
+	sent INTEGER NOT NULL,
+	body TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX unsent_mails ON mails (seq) WHERE NOT sent;
 `}
 }
 

@@ -1,6 +1,10 @@
 package sqlite
 
-import "github.com/veonahealth/charter/examples/ehr/internal/platform"
+import (
+	"github.com/go-json-experiment/json"
+
+	"github.com/veonahealth/charter/examples/ehr/internal/platform"
+)
 
 // tx is a transaction that also writes.
 type tx struct{ view }
@@ -38,6 +42,14 @@ func (t tx) Remember(a *platform.Remembered, before int64) error {
 	}
 	const query = `INSERT OR REPLACE INTO answers (id, digest, at, created, etag, body) VALUES (?, ?, ?, ?, ?, ?)`
 	return t.exec(query, a.ID[:], a.Body[:], a.At, a.Answer.Created, a.Answer.ETag, string(a.Answer.Body))
+}
+
+func (t tx) PutMail(m *platform.Mail) error {
+	body, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return t.exec("INSERT OR REPLACE INTO mails (seq, sent, body) VALUES (?, ?, ?)", m.Seq, m.Sent, string(body))
 }
 
 func (t tx) PutSetting(name, value string) error {

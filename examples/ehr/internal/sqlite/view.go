@@ -4,6 +4,7 @@ import (
 	"errors"
 	"iter"
 
+	"github.com/go-json-experiment/json"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
@@ -179,6 +180,27 @@ func (v view) Answer(id [32]byte) (found *platform.Remembered, err error) {
 		found.Answer = platform.Answer{Created: s.ColumnBool(2), ETag: s.ColumnText(3), Body: columnBytes(s, 4)}
 		return nil
 	}, id[:])
+	return found, err
+}
+
+func (v view) Mails(limit int) ([]platform.Mail, error) {
+	return v.mails("SELECT seq, sent, body FROM mails ORDER BY seq DESC LIMIT ?", limit)
+}
+
+func (v view) UnsentMails() ([]platform.Mail, error) {
+	return v.mails("SELECT seq, sent, body FROM mails WHERE NOT sent ORDER BY seq")
+}
+
+func (v view) mails(query string, args ...any) (found []platform.Mail, err error) {
+	err = v.query(query, func(s *sqlite.Stmt) error {
+		mail := platform.Mail{}
+		if err := json.Unmarshal(columnBytes(s, 2), &mail); err != nil {
+			return err
+		}
+		mail.Seq, mail.Sent = s.ColumnInt64(0), s.ColumnBool(1)
+		found = append(found, mail)
+		return nil
+	}, args...)
 	return found, err
 }
 
