@@ -23,6 +23,9 @@ const otherTime = 5 * time.Minute
 // grace is how long writes that are under way may still take after an interrupt.
 const grace = 20 * time.Second
 
+// tenantGone is why a batch of a tenant that is no longer there has moved.
+const tenantGone = "the platform no longer has the tenant"
+
 // State is what became of a batch.
 type State string
 
@@ -91,7 +94,7 @@ func Apply(ctx context.Context, e EHR, r ApplyRequest) ([]Outcome, error) {
 	}
 	write, cancel := outlast(ctx)
 	defer cancel()
-	if len(r.Plan.Batches) > fewTenants && platform.Has(ehr.FeatureBulk) {
+	if len(r.Plan.Batches) > fewTenants && streams(e, platform) {
 		err = a.bulk(ctx, write)
 	} else {
 		err = a.each(ctx, write)
@@ -187,10 +190,11 @@ func (a *applier) each(ctx, write context.Context) error {
 }
 
 // bulk reads all grants in one stream and writes each batch as its tenant comes
-// by. Batches of tenants that do not come are read one by one.
+// by: a grant that came is whole, whatever becomes of the stream, and a write
+// stands on its stamp. Batches of tenants that do not come are read one by one.
 func (a *applier) bulk(ctx, write context.Context) error {
 	g := &errgroup.Group{}
-	g.SetLimit(a.ehr.Parallelism())
+	g.SetLimit(besideStream(a.ehr))
 	index := make(map[string]int, len(a.request.Plan.Batches))
 	for i := range a.request.Plan.Batches {
 		index[a.request.Plan.Batches[i].Tenant] = i
@@ -222,10 +226,10 @@ func (a *applier) carry(ctx, write context.Context, i int, live *catalog.Grant) 
 		live = &g
 	}
 	switch {
+	case ctx.Err() != nil:
+		return // interrupted before the write; it says so already
 	case ehr.IsNotFound(err):
-		o.State, o.Text = Moved, "the platform no longer has the tenant"
-	case err != nil && ctx.Err() != nil:
-		return // interrupted; it says so already
+		o.State, o.Text = Moved, tenantGone
 	case err != nil:
 		o.State, o.Text, o.Unreadable = NotTried, err.Error(), true
 	default:
@@ -273,7 +277,11 @@ func (a *applier) put(ctx context.Context, b *plan.Batch, o *Outcome, id catalog
 		return
 	}
 	var said *ehr.Problem
-	if errors.As(err, &said) && !ehr.IsMoved(err) {
+	switch {
+	case ehr.IsNotFound(err):
+		o.State, o.Text = Moved, tenantGone
+		return
+	case errors.As(err, &said) && !ehr.IsMoved(err):
 		o.State, o.Text = Refused, err.Error()
 		return
 	}

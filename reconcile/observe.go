@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -44,13 +45,22 @@ func observe(ctx context.Context, e EHR, platform ehr.Platform, declared []catal
 	switch {
 	case len(declared) <= fewTenants:
 		err = o.each(ctx, o.one)
-	case platform.Has(ehr.FeatureBulk):
+	case streams(e, platform):
 		err = o.bulk(ctx)
 	default:
 		err = o.listed(ctx)
 	}
 	return o.found, err
 }
+
+// streams reports whether all grants can be read in one stream. It is one of the
+// requests that may be under way at once, and others are made beside it.
+func streams(e EHR, platform ehr.Platform) bool {
+	return platform.Has(ehr.FeatureBulk) && e.Parallelism() > 1
+}
+
+// besideStream is how many requests may be under way beside a stream.
+func besideStream(e EHR) int { return e.Parallelism() - 1 }
 
 // each reads all declared tenants side by side.
 func (o *observer) each(ctx context.Context, read func(context.Context, *catalog.Tenant) (plan.Live, error)) error {
@@ -99,15 +109,23 @@ func (o *observer) grant(ctx context.Context, t *catalog.Tenant, status plan.Sta
 }
 
 // unread makes of an error what a plan says of the tenant: it is not there, or
-// nothing is known. Only the caller's own end stops the whole.
+// nothing is known.
 func unread(err error) (plan.Live, error) {
 	switch {
 	case ehr.IsNotFound(err):
 		return plan.Live{Absent: true}, nil
-	case ehr.IsUnknown(err):
+	case ofOneTenant(err):
 		return plan.Live{Unreadable: err.Error()}, nil
 	}
 	return plan.Live{}, err
+}
+
+// ofOneTenant reports whether an error of reading a tenant says something of that
+// tenant alone. The caller's own end, and a token that may not read, are the
+// whole reading's.
+func ofOneTenant(err error) bool {
+	var said *ehr.Problem
+	return ehr.IsUnknown(err) || errors.As(err, &said) && !ehr.IsDenied(err)
 }
 
 // sites asks for the tenant's facilities where a declared one has no live row:
@@ -129,22 +147,27 @@ func (o *observer) sites(ctx context.Context, t *catalog.Tenant, live plan.Live)
 
 // list learns the status of every declared tenant, and who is not declared.
 func (o *observer) list(ctx context.Context) (err error) {
-	known := make(map[catalog.TenantID]bool, len(o.declared))
-	for i := range o.declared {
-		known[o.declared[i].ID] = true
-	}
+	seen := map[catalog.TenantID]bool{}
 	o.found.Snapshot, err = o.ehr.Tenants(ctx, func(t ehr.Tenant) error {
-		if !known[t.ID] {
-			o.found.Unmanaged = append(o.found.Unmanaged, t.ID)
-			return nil
-		}
-		if _, twice := o.status[t.ID]; twice {
+		if seen[t.ID] { // in the place of another
 			return fmt.Errorf("tenant %s is listed twice", t.ID)
 		}
-		o.status[t.ID] = plan.Status(t.Status)
+		seen[t.ID] = true
+		if o.declares(t.ID) {
+			o.status[t.ID] = plan.Status(t.Status)
+		} else {
+			o.found.Unmanaged = append(o.found.Unmanaged, t.ID)
+		}
 		return nil
 	})
 	return err
+}
+
+func (o *observer) declares(id catalog.TenantID) bool {
+	_, found := slices.BinarySearchFunc(o.declared, id, func(d catalog.Declaration, id catalog.TenantID) int {
+		return d.ID.Compare(id)
+	})
+	return found
 }
 
 // listed reads the listing of tenants, then a grant each.
@@ -167,8 +190,10 @@ func (o *observer) bulk(ctx context.Context) error {
 	if err := o.list(ctx); err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(o.ehr.Parallelism())
+	g.SetLimit(besideStream(o.ehr))
 	rest := o.declared
 	snapshot, err := o.ehr.Grants(ctx, func(grant catalog.Grant) error {
 		for len(rest) > 0 && rest[0].ID.Compare(grant.Tenant) < 0 {
@@ -181,16 +206,18 @@ func (o *observer) bulk(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err == nil {
-		for i := range rest {
-			o.start(ctx, g, &rest[i], o.unstreamed)
+	if err != nil {
+		stop()
+		if failed := g.Wait(); failed != nil && errors.Is(err, context.Canceled) {
+			return failed // it ended the stream too
 		}
-		o.found.Snapshot = snapshot
+		return err
 	}
-	if failed := g.Wait(); failed != nil {
-		return failed // it ended the stream too
+	for i := range rest {
+		o.start(ctx, g, &rest[i], o.unstreamed)
 	}
-	return err
+	o.found.Snapshot = snapshot
+	return g.Wait()
 }
 
 // streamed is for a tenant whose grant came in the stream.

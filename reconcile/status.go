@@ -8,7 +8,6 @@ import (
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
-	"github.com/veonahealth/charter/reconcile/ehr"
 )
 
 // TenantStatus sets what is declared for a tenant beside what the platform has
@@ -89,7 +88,7 @@ func standing(b *plan.Builder, t *catalog.Tenant, live plan.Live, r PlanRequest)
 func (s *TenantStatus) deployment(ctx context.Context, e EHR, t *catalog.Tenant) error {
 	d, err := e.Deployment(ctx, t.ID)
 	switch {
-	case ehr.IsUnknown(err):
+	case err != nil && ofOneTenant(err):
 		s.Unreadable = err.Error()
 		return nil
 	case err != nil:

@@ -58,6 +58,13 @@ func IsMoved(err error) bool {
 	return hasCode(err, http.StatusPreconditionFailed, CodeRevisionMoved)
 }
 
+// IsDenied reports whether err is the platform's own word that the token may not
+// do what was asked for.
+func IsDenied(err error) bool {
+	var p *Problem
+	return errors.As(err, &p) && (p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden)
+}
+
 func hasCode(err error, status int, code string) bool {
 	var p *Problem
 	return errors.As(err, &p) && p.Status == status && p.Code == code

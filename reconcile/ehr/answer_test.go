@@ -39,6 +39,9 @@ func TestTheAbsentIsToldFromTheUnknown(t *testing.T) {
 			if err == nil || ehr.IsNotFound(err) != c.absent {
 				t.Errorf("error %v, want absent: %v", err, c.absent)
 			}
+			if ehr.IsDenied(err) {
+				t.Errorf("error %v is taken for a refusal of the token", err)
+			}
 			if c.absent && ehr.IsUnknown(err) {
 				t.Errorf("error %v is both", err)
 			}
@@ -61,6 +64,9 @@ func TestARefusalIsThePlatformsOwnAndNotTriedAgain(t *testing.T) {
 			want := ehr.Problem{Status: c.status, Code: c.code, Title: "No", Detail: "because"}
 			if diff := cmp.Diff(want, *said); diff != "" {
 				t.Error(diff)
+			}
+			if denied := c.status == 401 || c.status == 403; ehr.IsDenied(err) != denied {
+				t.Errorf("denied %v, want %v", !denied, denied)
 			}
 			if len(platform.requests()) != 1 {
 				t.Errorf("%d requests", len(platform.requests()))
