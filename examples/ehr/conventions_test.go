@@ -221,9 +221,9 @@ func TestIdentity(t *testing.T) {
 func TestACapabilityThatIsMissingIs403NamingIt(t *testing.T) {
 	at := start(t)
 	held := map[string]string{
-		"super_admin": "registry.read registry.write clients.read clients.write onboarding.run tenant_admins.manage entitlements.read entitlements.write billing.write audit.read",
-		"onboarding":  "registry.read clients.read clients.write onboarding.run tenant_admins.manage entitlements.read entitlements.write audit.read",
-		"support":     "registry.read clients.read entitlements.read entitlements.write audit.read",
+		"super_admin": "license.read license.issue license.revoke registry.read registry.write clients.read clients.write onboarding.run tenant_admins.manage entitlements.read entitlements.write billing.write audit.read",
+		"onboarding":  "license.read license.issue registry.read clients.read clients.write onboarding.run tenant_admins.manage entitlements.read entitlements.write audit.read",
+		"support":     "license.read license.issue license.revoke registry.read clients.read entitlements.read entitlements.write audit.read",
 		"billing":     "clients.read billing.write",
 		"nobody":      "",
 	}
@@ -237,6 +237,10 @@ func TestACapabilityThatIsMissingIs403NamingIt(t *testing.T) {
 		{"GET", "/tenants/none/tenant-admins", "tenant_admins.manage"},
 		{"POST", "/tenants/none/tenant-admins", "tenant_admins.manage"},
 		{"DELETE", "/tenants/none/tenant-admins/none", "tenant_admins.manage"},
+		{"GET", "/licenses", "license.read"},
+		{"POST", "/licenses", "license.issue"},
+		{"POST", "/licenses/none/revoke", "license.revoke"},
+		{"POST", "/licenses/none/rebind", "license.revoke"},
 		{"GET", "/clients", "clients.read"},
 		{"POST", "/clients", "clients.write"},
 		{"PUT", "/clients/none", "clients.write"},

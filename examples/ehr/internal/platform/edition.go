@@ -225,7 +225,7 @@ func (p *Platform) Edition(ctx context.Context, key catalog.EditionKey) (body js
 // the field etag.
 func (p *Platform) Editions(ctx context.Context, ask PageRequest) (Page, error) {
 	list := records(Editions, "")
-	list.show = func(stored Record) (jsontext.Value, error) {
+	list.show = func(_ View, stored Record) (jsontext.Value, error) {
 		stamp, err := stampOf(stored.Body)
 		return withTag(stored.Body, stamp.ETag), err
 	}

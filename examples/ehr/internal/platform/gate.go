@@ -94,13 +94,14 @@ type Passage struct {
 // Gate answers for the clinical app: whether the escaped path
 // /ehr/TENANT/FACILITY/ROUTE is open. It is a Refusal with ModuleNotEntitled
 // unless the facility holds the module that gates the route, and one with
-// TenantSuspended where it does and billing has shut it.
+// TenantSuspended or TenantLocked where it does and billing or the licence has
+// shut it.
 func (p *Platform) Gate(ctx context.Context, escaped string) (Passage, error) {
 	wanted, ok := p.wanted(escaped)
 	if !ok {
 		return Passage{}, shut()
 	}
-	err := p.store.View(ctx, func(v View) error { return wanted.pass(v) })
+	err := p.store.View(ctx, func(v View) error { return p.pass(v, &wanted) })
 	return wanted, err
 }
 
@@ -130,22 +131,33 @@ func (p *Platform) wanted(escaped string) (Passage, bool) {
 }
 
 // pass refuses a passage that the state does not allow.
-func (w *Passage) pass(v View) error {
+func (p *Platform) pass(v View, w *Passage) error {
 	grant, err := v.Grant(w.Tenant)
 	if err != nil {
 		return err
 	}
-	if grant == nil || !grant.Holds(catalog.Row{Facility: w.Facility, Module: w.Module}) {
+	if grant == nil {
 		return shut()
 	}
 	t, err := tenant(v, w.Tenant)
+	if err != nil {
+		return err
+	}
+	inForce, err := enforced(v, t, grant)
+	if err != nil {
+		return err
+	}
+	if inForce == nil || !inForce.Holds(catalog.Row{Facility: w.Facility, Module: w.Module}) {
+		return shut()
+	}
+	locked, err := p.lockedAt(v, t, p.now())
 	switch {
 	case err != nil:
 		return err
-	case t.Hosting != catalog.Cloud: // enforces nothing before a heartbeat says so
-		return shut()
-	case t.status() == Suspended:
+	case t.Billing == Suspended:
 		return refuse(TenantSuspended, "tenant %q: suspended by billing", w.Tenant)
+	case locked:
+		return refuse(TenantLocked, "tenant %q: its licence does not let it run", w.Tenant)
 	}
 	return nil
 }

@@ -220,6 +220,11 @@ func (p *Platform) checkKnown(tx Tx, id catalog.TenantID, rows catalog.Rows) err
 	return nil
 }
 
+// offerKey is the key of a grant that a box was given.
+func offerKey(id catalog.TenantID, revision int64) string {
+	return below(id, strconv.FormatInt(revision, 10))
+}
+
 // below is the key of something that belongs to a tenant.
 func below(id catalog.TenantID, name string) string { return id.String() + "/" + name }
 

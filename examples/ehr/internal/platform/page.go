@@ -36,8 +36,8 @@ type listing struct {
 	start string // the key before the first item
 	count func(v View, at int64) (int64, error)
 	items func(View, Range) iter.Seq2[Record, error]
-	show  func(Record) (jsontext.Value, error) // nil shows the body as it is stored
-	of    Range                                // what items are; After and At are set for each page
+	show  func(View, Record) (jsontext.Value, error) // nil shows the body as it is stored
+	of    Range                                      // what items are; After and At are set for each page
 }
 
 // records is the listing of all records of a kind whose key begins with prefix.
@@ -77,7 +77,7 @@ func (p *Platform) page(v View, l listing, ask PageRequest) (Page, error) {
 	}
 	l.of.After, l.of.At = c.After, c.Seq
 	page := Page{Items: []jsontext.Value{}, Total: c.Total, Snapshot: p.snapshot(Head{Seq: c.Seq, Hash: c.Hash})}
-	last, more, err := l.fill(&page, l.items(v, l.of), ask.Limit)
+	last, more, err := l.fill(v, &page, l.items(v, l.of), ask.Limit)
 	if err != nil || !more {
 		return page, err
 	}
@@ -89,7 +89,7 @@ func (p *Platform) page(v View, l listing, ask PageRequest) (Page, error) {
 
 // fill puts as many records into the page as it may hold. It returns the key of
 // the last one, and whether there are more.
-func (l listing) fill(page *Page, found iter.Seq2[Record, error], limit int) (last string, more bool, err error) {
+func (l listing) fill(v View, page *Page, found iter.Seq2[Record, error], limit int) (last string, more bool, err error) {
 	size := 0
 	for record, err := range found {
 		if err != nil {
@@ -100,7 +100,7 @@ func (l listing) fill(page *Page, found iter.Seq2[Record, error], limit int) (la
 		}
 		item := record.Body
 		if l.show != nil {
-			if item, err = l.show(record); err != nil {
+			if item, err = l.show(v, record); err != nil {
 				return "", false, err
 			}
 		}

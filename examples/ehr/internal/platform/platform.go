@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -10,12 +11,14 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/examples/ehr/internal/licence"
 )
 
 // The settings that make a database this platform's and no other's.
 const (
 	settingInstance  = "instance"
 	settingCursorKey = "cursor-key"
+	settingLicence   = "licence-key"
 )
 
 // Platform judges every request. Its methods may be called concurrently.
@@ -27,6 +30,8 @@ type Platform struct {
 	release   string
 	instance  string
 	cursorKey []byte
+	key       *licence.Key
+	grace     time.Duration
 	postman   *postman // nil where mails are sent nowhere
 }
 
@@ -39,6 +44,8 @@ type Config struct {
 	// Instance names the platform. Empty takes the one that the database has, or a
 	// random one for a new database.
 	Instance string
+	// Grace is how long a deployment may run without a heartbeat; 0 is 14 days.
+	Grace time.Duration
 	// Outbox takes the mails. Without one they are kept and sent nowhere.
 	Outbox Outbox
 }
@@ -50,7 +57,7 @@ func New(ctx context.Context, c Config) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Platform{store: c.Store, catalog: c.Catalog, routes: routes, now: c.Now, release: c.Release}
+	p := &Platform{store: c.Store, catalog: c.Catalog, routes: routes, now: c.Now, release: c.Release, grace: cmp.Or(c.Grace, Grace)}
 	if c.Outbox != nil {
 		p.postman = &postman{outbox: c.Outbox}
 	}
@@ -65,6 +72,9 @@ func New(ctx context.Context, c Config) (*Platform, error) {
 func (p *Platform) Instance() string { return p.instance }
 
 func (p *Platform) open(tx Tx, instance string) error {
+	if err := p.openKey(tx); err != nil {
+		return err
+	}
 	held, err := tx.Setting(settingInstance)
 	if err != nil {
 		return err
@@ -81,6 +91,27 @@ func (p *Platform) open(tx Tx, instance string) error {
 	}
 	p.instance = held
 	p.cursorKey, err = hex.DecodeString(key)
+	return err
+}
+
+// openKey reads the key that signs licences, and makes one for a database that has
+// none.
+func (p *Platform) openKey(tx Tx) error {
+	text, err := tx.Setting(settingLicence)
+	if err != nil {
+		return err
+	}
+	if text == "" {
+		text = hex.EncodeToString(random(licence.SeedSize))
+		if err := tx.PutSetting(settingLicence, text); err != nil {
+			return err
+		}
+	}
+	seed, err := hex.DecodeString(text)
+	if err != nil {
+		return err
+	}
+	p.key, err = licence.NewKey(seed)
 	return err
 }
 

@@ -67,7 +67,7 @@ func (p *Platform) Provision(ctx context.Context, w Write, id catalog.TenantID, 
 			return change{}, err
 		}
 		t.Provisioned = true
-		done, err := t.put(tx, m, "tenant.provision", false)
+		done, err := p.putTenant(tx, m, t, "tenant.provision", false)
 		if err != nil {
 			return change{}, err
 		}

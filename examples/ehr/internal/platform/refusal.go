@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/veonahealth/charter/catalog"
@@ -24,9 +25,16 @@ const (
 	UnknownFacility     Code = "unknown-facility"
 	UnknownModule       Code = "unknown-module"
 	UnknownRole         Code = "unknown-role"
+	UnknownTenant       Code = "unknown-tenant"
 	UnknownInstrument   Code = "unknown-instrument"
 	KeyReused           Code = "idempotency-key-reused"
 	TenantSuspended     Code = "tenant-suspended"
+	TenantLocked        Code = "tenant-locked"
+	LicenceRevokedCode  Code = "licence-revoked"
+	LicenceExpired      Code = "licence-expired"
+	LicenceNotBegun     Code = "licence-not-begun"
+	LicenceNotActive    Code = "licence-not-active"
+	FingerprintMismatch Code = "fingerprint-mismatch"
 	PreconditionMissing Code = "precondition-required"
 	Unavailable         Code = "unavailable"
 )
@@ -40,6 +48,12 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string { return string(r.Code) + ": " + r.Detail }
+
+// isNotFound reports whether an error is a Refusal with NotFound.
+func isNotFound(err error) bool {
+	refusal, ok := errors.AsType[*Refusal](err)
+	return ok && refusal.Code == NotFound
+}
 
 func refuse(code Code, format string, args ...any) *Refusal {
 	return &Refusal{Code: code, Detail: fmt.Sprintf(format, args...)}

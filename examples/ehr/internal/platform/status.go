@@ -3,9 +3,9 @@ package platform
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/veonahealth/charter/catalog"
 )
@@ -17,7 +17,7 @@ type EHRStatus struct {
 	Release    string           `json:"release"`     // of the clinical app
 	Facilities []FacilityStatus `json:"facilities"`  // sorted by id
 	Enforced   *Enforced        `json:"enforced"`    // null where the deployment never said
-	Licence    jsontext.Value   `json:"licence"`     // null where the tenant has none
+	Licence    *LicenceStatus   `json:"licence"`     // null where the tenant has none
 	ObservedAt string           `json:"observed_at"` // when this was found out
 }
 
@@ -34,11 +34,20 @@ type Enforced struct {
 	At       string `json:"at"`       // since when
 }
 
-// EHRStatus tells what is there and reachable of a tenant. A cloud tenant's app is this
-// process, so it enforces the grant in force; an on-prem one has not been heard
-// of before its first heartbeat.
+// LicenceStatus is the licence that a deployment runs by.
+type LicenceStatus struct {
+	ID           string       `json:"id"`
+	State        LicenceState `json:"state"`
+	HeartbeatAt  *string      `json:"heartbeat_at"`  // null where it was never heard of
+	OfflineUntil *string      `json:"offline_until"` // it runs so long without another heartbeat; null as above
+}
+
+// EHRStatus tells what is there and reachable of a tenant. A cloud tenant's app is
+// this process, so it enforces the grant in force; an on-prem one is what its
+// heartbeats said.
 func (p *Platform) EHRStatus(ctx context.Context, id catalog.TenantID) (status EHRStatus, err error) {
-	status = EHRStatus{App: "down", Release: p.release, ObservedAt: p.now().UTC().Format(timeForm)}
+	now := p.now().UTC()
+	status = EHRStatus{App: "down", Release: p.release, ObservedAt: now.Format(timeForm)}
 	err = p.store.View(ctx, func(v View) error {
 		t, err := tenant(v, id)
 		if err != nil {
@@ -47,18 +56,55 @@ func (p *Platform) EHRStatus(ctx context.Context, id catalog.TenantID) (status E
 		if status.Facilities, err = facilityStatus(v, id); err != nil {
 			return err
 		}
-		if t.Hosting != catalog.Cloud {
-			return nil
-		}
-		grant, err := v.Grant(id)
+		d, err := deploymentOf(v, id)
 		if err != nil {
 			return err
 		}
-		status.Reachable, status.App = true, "up"
-		status.Enforced = &Enforced{Revision: grant.Stamp.Revision, At: grant.UpdatedAt}
-		return nil
+		if status.Licence, err = p.licenceStatus(v, t, d); err != nil {
+			return err
+		}
+		if t.Hosting == catalog.Cloud {
+			return status.ofCloud(v, id)
+		}
+		locked, err := p.lockedAt(v, t, now)
+		status.ofBox(d, now, locked)
+		return err
 	})
 	return status, err
+}
+
+func (s *EHRStatus) ofCloud(v View, id catalog.TenantID) error {
+	grant, err := v.Grant(id)
+	if err != nil {
+		return err
+	}
+	s.Reachable, s.App = true, "up"
+	s.Enforced = &Enforced{Revision: grant.Stamp.Revision, At: grant.UpdatedAt}
+	return nil
+}
+
+func (s *EHRStatus) ofBox(d deployment, now time.Time, locked bool) {
+	s.Enforced = d.Enforced
+	s.Reachable = !d.HeartbeatAt.IsZero() && now.Sub(d.HeartbeatAt) <= fresh
+	if s.Reachable && !locked {
+		s.App = "up"
+	}
+}
+
+func (p *Platform) licenceStatus(v View, t *tenantRecord, d deployment) (*LicenceStatus, error) {
+	if t.Licence == "" {
+		return nil, nil
+	}
+	l, _, err := licenceOf(v, t.Licence)
+	if err != nil {
+		return nil, err
+	}
+	status := &LicenceStatus{ID: l.ID, State: l.state(t)}
+	if !d.HeartbeatAt.IsZero() {
+		at, until := d.HeartbeatAt.Format(timeForm), d.HeartbeatAt.Add(p.grace).Format(timeForm)
+		status.HeartbeatAt, status.OfflineUntil = &at, &until
+	}
+	return status, nil
 }
 
 func facilityStatus(v View, id catalog.TenantID) ([]FacilityStatus, error) {

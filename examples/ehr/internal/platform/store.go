@@ -86,6 +86,9 @@ const (
 	Accounts      Kind = "staff"        // by tenant/e-mail in lower case
 	Editions      Kind = "edition"      // by key
 	Instruments   Kind = "instruments"  // by tenant
+	Licences      Kind = "licence"      // by tenant/digits
+	Deployments   Kind = "deployment"   // by tenant; the newest version alone
+	Offers        Kind = "offer"        // the rows that an on-prem box was given, by tenant/revision
 	Admins        Kind = "admin"        // by tenant/e-mail in lower case
 )
 

@@ -28,6 +28,7 @@ const (
 	Provisioned Status = "provisioned" // it has, and billing has said nothing
 	Active      Status = "active"      // billing has said so
 	Suspended   Status = "suspended"   // by billing: its clinical routes are shut, its rows kept
+	Locked      Status = "locked"      // by its licence: its clinical routes are shut
 )
 
 // Tenant is a tenant as it is answered.
@@ -42,12 +43,18 @@ type tenantRecord struct {
 	TenantSpec
 	Provisioned bool   `json:"provisioned"` // it has facilities
 	Billing     Status `json:"billing"`     // Active or Suspended; "" until billing has spoken
+	// Licence is the id of the licence that the deployment runs by, "" where it
+	// needs none; NextLicence that of one which it is to activate, or "".
+	Licence     string `json:"licence,omitzero"`
+	NextLicence string `json:"next_licence,omitzero"`
 }
 
-func (r *tenantRecord) status() Status {
+func (r *tenantRecord) status(locked bool) Status {
 	switch {
 	case r.Billing == Suspended:
 		return Suspended
+	case locked:
+		return Locked
 	case !r.Provisioned:
 		return Created
 	case r.Billing == Active:
@@ -56,16 +63,20 @@ func (r *tenantRecord) status() Status {
 	return Provisioned
 }
 
-func (r *tenantRecord) answer() (jsontext.Value, error) {
-	return json.Marshal(Tenant{TenantSpec: r.TenantSpec, Status: r.status()})
+func (p *Platform) tenantAnswer(v View, r *tenantRecord) (jsontext.Value, error) {
+	locked, err := p.lockedAt(v, r, p.now())
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(Tenant{TenantSpec: r.TenantSpec, Status: r.status(locked)})
 }
 
-// put stores the tenant and returns the change that this is.
-func (r *tenantRecord) put(tx Tx, m moment, event string, created bool) (change, error) {
+// putTenant stores a tenant and returns the change that this is.
+func (p *Platform) putTenant(tx Tx, m moment, r *tenantRecord, event string, created bool) (change, error) {
 	if _, err := put(tx, m, Tenants, r.ID.String(), r); err != nil {
 		return change{}, err
 	}
-	body, err := r.answer()
+	body, err := p.tenantAnswer(tx, r)
 	return change{event: event, subject: r.ID.String(), answer: Answer{Created: created, Body: body}}, err
 }
 
@@ -85,7 +96,7 @@ func tenant(v View, id catalog.TenantID) (*tenantRecord, error) {
 // openTenant returns the record of a tenant whose rows may be written.
 func openTenant(tx Tx, id catalog.TenantID) (*tenantRecord, error) {
 	t, err := tenant(tx, id)
-	if err == nil && t.status() == Suspended {
+	if err == nil && t.Billing == Suspended {
 		return nil, refuse(TenantSuspended, "tenant %q: its rows are kept as they are", id)
 	}
 	return t, err
@@ -94,12 +105,12 @@ func openTenant(tx Tx, id catalog.TenantID) (*tenantRecord, error) {
 // Tenants returns a page of the tenants, by id.
 func (p *Platform) Tenants(ctx context.Context, ask PageRequest) (Page, error) {
 	list := records(Tenants, "")
-	list.show = func(stored Record) (jsontext.Value, error) {
+	list.show = func(v View, stored Record) (jsontext.Value, error) {
 		var r tenantRecord
 		if err := json.Unmarshal(stored.Body, &r); err != nil {
 			return nil, err
 		}
-		return r.answer()
+		return p.tenantAnswer(v, &r)
 	}
 	return p.list(ctx, list, ask)
 }
@@ -111,7 +122,7 @@ func (p *Platform) Tenant(ctx context.Context, id catalog.TenantID) (body jsonte
 		if err != nil {
 			return err
 		}
-		body, err = t.answer()
+		body, err = p.tenantAnswer(v, t)
 		return err
 	})
 	return body, err
@@ -141,7 +152,7 @@ func (p *Platform) CreateTenant(ctx context.Context, w Write, spec TenantSpec) (
 		if err := grant.put(tx, m, Write{Actor: w.Actor}); err != nil {
 			return change{}, err
 		}
-		return (&tenantRecord{TenantSpec: spec}).put(tx, m, "tenant.upsert", true)
+		return p.putTenant(tx, m, &tenantRecord{TenantSpec: spec}, "tenant.upsert", true)
 	})
 }
 
@@ -169,7 +180,7 @@ func (p *Platform) ReplaceTenant(ctx context.Context, w Write, id catalog.Tenant
 			return change{}, err
 		}
 		held.TenantSpec = spec
-		return held.put(tx, m, "tenant.upsert", false)
+		return p.putTenant(tx, m, held, "tenant.upsert", false)
 	})
 }
 
@@ -213,6 +224,6 @@ func (p *Platform) SetBilling(ctx context.Context, w Write, id catalog.TenantID,
 			return change{}, err
 		}
 		held.Billing = status
-		return held.put(tx, m, "subscription.status", false)
+		return p.putTenant(tx, m, held, "subscription.status", false)
 	})
 }

@@ -22,6 +22,9 @@ type exchange struct {
 	w     http.ResponseWriter
 	r     *http.Request
 	actor string // who asks; "" where the endpoint asks for no token
+	// boundTo is the fingerprint of the only box that may use the licence token
+	// which the request bears; "" for any, and for other tokens.
+	boundTo string
 }
 
 func (x *exchange) ctx() context.Context { return x.r.Context() }

@@ -15,7 +15,11 @@ func (s *Server) root(x *exchange) error {
 		ContractVersion string   `json:"contract_version"`
 		Instance        string   `json:"instance"`
 		Features        []string `json:"features"`
-	}{"charter reference EHR", s.version, ContractVersion, s.platform.Instance(), []string{"bulk-entitlements"}})
+		LicenceKey      string   `json:"licence_key"` // opens licence tokens
+	}{
+		"charter reference EHR", s.version, ContractVersion, s.platform.Instance(),
+		[]string{"bulk-entitlements"}, s.platform.LicenceKey().PEM(),
+	})
 }
 
 // health says that the server is up, which means that its database answers.

@@ -101,9 +101,17 @@ func (s *Server) resources() map[string]methods {
 		},
 		"/tenants/{id}/tenant-admins/{email}": {"DELETE": {"tenant_admins.manage", bare(s.withdraw)}},
 		"/entitlements":                       {"GET": {"entitlements.read", s.grants}},
-		"/subscriptions/{id}/status":          {"POST": {"billing.write", write(s.setBilling)}},
-		"/audit":                              {"GET": {"audit.read", s.audit}},
-		"/":                                   {}, // every other path
+		"/licenses": {
+			"GET":  {"license.read", s.licences},
+			"POST": {"license.issue", write(s.issueLicence)},
+		},
+		"/licenses/{id}/activate":    {"POST": {byLicence, write(s.activate)}},
+		"/licenses/{id}/heartbeat":   {"POST": {byLicence, write(s.heartbeat)}},
+		"/licenses/{id}/revoke":      {"POST": {"license.revoke", bare(s.revokeLicence)}},
+		"/licenses/{id}/rebind":      {"POST": {"license.revoke", bare(s.rebindLicence)}},
+		"/subscriptions/{id}/status": {"POST": {"billing.write", write(s.setBilling)}},
+		"/audit":                     {"GET": {"audit.read", s.audit}},
+		"/":                          {}, // every other path
 	}
 }
 

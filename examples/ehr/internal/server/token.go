@@ -114,6 +114,19 @@ func (h *holder) holds(capability string) bool {
 	})
 }
 
+// byLicence stands for a capability where the licence's own token is asked for.
+const byLicence = "the licence's token"
+
+// authoriseBox lets pass who holds the token of the licence in the path.
+func (x *exchange) authoriseBox(token string) error {
+	claims, err := x.platform.OpenToken(token)
+	if err != nil || claims.Licence != x.r.PathValue("id") {
+		return problemf(unauthenticated, "Authorization: want the token of this licence")
+	}
+	x.actor, x.boundTo = "licence "+claims.Licence, claims.Fingerprint
+	return nil
+}
+
 // authorise lets pass who holds a token with the capability. Without one it lets
 // everybody pass.
 func (x *exchange) authorise(capability string) error {
@@ -123,6 +136,9 @@ func (x *exchange) authorise(capability string) error {
 	scheme, token, _ := strings.Cut(x.r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || len(token) > maxToken {
 		return problemf(unauthenticated, "Authorization: want Bearer and a token")
+	}
+	if capability == byLicence {
+		return x.authoriseBox(token)
 	}
 	holder, known := x.tokens.find(token)
 	if !known {
