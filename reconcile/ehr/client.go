@@ -122,7 +122,7 @@ func (o *Options) fill() {
 func newRetrying(o *Options, transport http.RoundTripper) *retryablehttp.Client {
 	rt := retryablehttp.NewClient()
 	rt.HTTPClient = &http.Client{Transport: transport, CheckRedirect: keepRedirect}
-	rt.RetryMax = max(o.Retries, 0)
+	rt.RetryMax = o.Retries // negative is never
 	rt.RetryWaitMin, rt.RetryWaitMax = o.Pause, longestPause
 	rt.CheckRetry, rt.Backoff = checkRetry, backoff
 	rt.ErrorHandler = retryablehttp.PassthroughErrorHandler

@@ -34,11 +34,8 @@ func retryAfter(r *http.Response) (time.Duration, bool) {
 
 // checkRetry says whether a request is worth another try. All of them may be
 // tried again: reads by their nature, writes by their Idempotency-Key.
-func checkRetry(ctx context.Context, answer *http.Response, err error) (bool, error) {
-	switch {
-	case ctx.Err() != nil:
-		return false, ctx.Err()
-	case err != nil:
+func checkRetry(_ context.Context, answer *http.Response, err error) (bool, error) {
+	if err != nil {
 		return !hopeless(err), nil
 	}
 	if pause, ok := retryAfter(answer); ok && pause > longestRetryAfter {
