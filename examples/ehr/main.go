@@ -10,7 +10,7 @@
 //
 // It stops on SIGTERM or SIGINT: it takes no new request, finishes those that
 // run, and closes its database. What it has answered is on the disk by then, and
-// is so too when it is killed.
+// is so too when it is killed. On SIGHUP it reads its tokens and faults anew.
 //
 // Exit codes: 0 stopped as asked, 1 it could not start or go on, 64 the command
 // line was wrong.
@@ -31,6 +31,7 @@ import (
 	"time"
 
 	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/examples/ehr/internal/fault"
 	"github.com/veonahealth/charter/examples/ehr/internal/outbox"
 	"github.com/veonahealth/charter/examples/ehr/internal/platform"
 	"github.com/veonahealth/charter/examples/ehr/internal/server"
@@ -94,20 +95,27 @@ func (o *options) serve(ctx context.Context, stdout io.Writer, logger *slog.Logg
 	if err != nil {
 		return err
 	}
+	faults, err := o.readFaults()
+	if err != nil {
+		return err
+	}
 	p, closeAll, err := o.open(ctx, catalogue)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeAll()) }()
+	handler := server.New(server.Config{
+		Platform: p, Tokens: tokens, Rate: o.rate, Log: logger, Now: time.Now, Version: version,
+	})
+	faulty := &fault.Handler{Next: handler, Refuse: handler.Refuse, Move: mover(p)}
+	faulty.Set(faults)
+	defer onHangup(func() { o.reload(catalogue, handler, faulty, logger) })()
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "listening on http://%s\n", listener.Addr())
-	handler := server.New(server.Config{
-		Platform: p, Tokens: tokens, Log: logger, Now: time.Now, Version: version,
-	})
-	return serveUntil(ctx, listener, handler, logger)
+	return serveUntil(ctx, listener, faulty, logger)
 }
 
 // open opens the platform of the database, and returns what closes it.

@@ -19,6 +19,8 @@ type options struct {
 	catalog  string // a folder; "" for the default catalogue
 	instance string // "" for the database's own
 	outbox   string // a file; "" for none
+	rate     int    // requests a second; 0 is no bound
+	fault    string // a file; "" for none
 }
 
 // parseOptions reads the command line. It writes help to help where that is
@@ -33,9 +35,11 @@ func parseOptions(args []string, help io.Writer) (*options, error) {
 	flags.StringVar(&o.catalog, "catalog", "", "catalogue folder `DIR` instead of the default one")
 	flags.StringVar(&o.instance, "instance", "", "the platform's stable `ID`, for a new database")
 	flags.StringVar(&o.outbox, "outbox", "", "`FILE` that gets one JSON line for each mail")
+	flags.IntVar(&o.rate, "rate", 0, "answer `N` requests a second, and 429 beyond; 0 is no bound")
+	flags.StringVar(&o.fault, "fault", "", "misbehave as `FILE` says")
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID] [--outbox FILE]")
+		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID] [--outbox FILE] [--rate N] [--fault FILE]")
 		flags.SetOutput(help)
 		flags.PrintDefaults()
 	}
@@ -55,6 +59,8 @@ func (o *options) check(rest []string) error {
 		return errors.New("--listen: missing")
 	case o.db == "":
 		return errors.New("--db: missing")
+	case o.rate < 0:
+		return fmt.Errorf("--rate %d: want 0 or more", o.rate)
 	case o.tokens == "":
 		return errors.New("--tokens: missing")
 	case len(o.instance) > maxInstance || strings.ContainsFunc(o.instance, func(r rune) bool { return r <= ' ' || r > '~' }):

@@ -33,9 +33,10 @@ func build(t *testing.T) string {
 }
 
 // spawn starts the binary on a database.
-func spawn(t *testing.T, binary, db string) (*exec.Cmd, target) {
+func spawn(t *testing.T, binary, db string, more ...string) (*exec.Cmd, target) {
 	t.Helper()
-	process := exec.Command(binary, "--listen", "127.0.0.1:0", "--db", db, "--tokens", tokensFile(t))
+	args := append([]string{"--listen", "127.0.0.1:0", "--db", db, "--tokens", tokensFile(t)}, more...)
+	process := exec.Command(binary, args...)
 	process.Stderr = t.Output()
 	stdout, err := process.StdoutPipe()
 	if err != nil {
@@ -242,7 +243,10 @@ func TestTheCommandLine(t *testing.T) {
 		{"no database", []string{"--listen", "127.0.0.1:0", "--tokens", good}, 64, "--db: missing"},
 		{"no tokens", memory, 64, "--tokens: missing"},
 		{"an unknown flag", with("--tokens", good, "--frobnicate"), 64, "frobnicate"},
-		{"a flag that is not there yet", with("--tokens", good, "--rate", "5"), 64, "rate"},
+		{"a flag that is not there yet", with("--tokens", good, "--trust", "x.pem"), 64, "trust"},
+		{"a rate below none", with("--tokens", good, "--rate", "-1"), 64, "--rate"},
+		{"a fault file that is not there", with("--tokens", good, "--fault", "/nowhere/fault.json"), 1, "no such file"},
+		{"an outbox that is a folder", with("--tokens", good, "--outbox", t.TempDir()), 1, "is a directory"},
 		{"an argument too many", with("--tokens", good, "serve"), 64, `"serve"`},
 		{"an instance with a space", with("--tokens", good, "--instance", "a b"), 64, "--instance"},
 		{"a tokens file that is not there", with("--tokens", "/nowhere/tokens.json"), 1, "no such file"},

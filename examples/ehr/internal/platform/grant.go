@@ -178,6 +178,28 @@ func (p *Platform) ReplaceGrant(ctx context.Context, w Write, id catalog.TenantI
 	})
 }
 
+// Touch writes a tenant's grant as it is: its revision moves, and no row.
+func (p *Platform) Touch(ctx context.Context, w Write, id catalog.TenantID) error {
+	_, err := p.write(ctx, w, func(tx Tx, m moment) (change, error) {
+		grant, err := tx.Grant(id)
+		switch {
+		case err != nil:
+			return change{}, err
+		case grant == nil:
+			return change{}, refuse(NotFound, "tenant %q", id)
+		}
+		rows, err := grant.rows()
+		if err != nil {
+			return change{}, err
+		}
+		next := newGrant(id, grant.Stamp.Revision+1, rows)
+		return change{
+			event: "entitlement.write", subject: id.String(), revision: &next.Stamp.Revision,
+		}, next.put(tx, m, w)
+	})
+	return err
+}
+
 // checkRows returns the rows sorted. It refuses rows that are not given at all,
 // which is not the same as none, and what no facility could hold.
 func (p *Platform) checkRows(rows []catalog.Row) (catalog.Rows, error) {

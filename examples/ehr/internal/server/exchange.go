@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -34,6 +35,9 @@ func (x *exchange) run(m methods) error {
 	if len(m) == 0 {
 		return problemf(string(platform.NotFound), "nothing is at this path")
 	}
+	if err := x.count(); err != nil {
+		return err
+	}
 	method := x.r.Method
 	if method == http.MethodHead && m[method].do == nil {
 		method = http.MethodGet
@@ -47,6 +51,22 @@ func (x *exchange) run(m methods) error {
 		return err
 	}
 	return e.do(x)
+}
+
+// count refuses a request beyond the rate.
+func (x *exchange) count() error {
+	if x.pace == nil || x.r.URL.Path == "/healthz" || strings.HasPrefix(x.r.URL.Path, "/ehr/") {
+		return nil
+	}
+	now := x.now()
+	next := x.pace.ReserveN(now, 1)
+	wait := next.DelayFrom(now)
+	if wait == 0 {
+		return nil
+	}
+	next.CancelAt(now)
+	x.w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	return problemf(rateLimited, "more than %g requests a second", float64(x.pace.Limit()))
 }
 
 func allow(m methods) string {

@@ -19,6 +19,7 @@ const (
 	methodNotAllowed  = "method-not-allowed"
 	tooLarge          = "too-large"
 	unknownField      = "unknown-field"
+	rateLimited       = "rate-limited"
 	internal          = "internal"
 )
 
@@ -51,6 +52,7 @@ func kindOf(code string) kind {
 		tooLarge:                             {http.StatusRequestEntityTooLarge, "The request is over a bound"},
 		string(platform.TenantSuspended):     {http.StatusLocked, "The tenant is suspended"},
 		string(platform.PreconditionMissing): {http.StatusPreconditionRequired, "The write needs a condition"},
+		rateLimited:                          {http.StatusTooManyRequests, "Too many requests"},
 		internal:                             {http.StatusInternalServerError, "The server could not do it"},
 		string(platform.Unavailable):         {http.StatusServiceUnavailable, "The server is busy or stopping"},
 	}
@@ -98,8 +100,10 @@ func (x *exchange) fail(err error) {
 	switch p.Status {
 	case http.StatusUnauthorized:
 		x.w.Header().Set("WWW-Authenticate", `Bearer realm="ehr"`)
-	case http.StatusServiceUnavailable:
-		x.w.Header().Set("Retry-After", "1")
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		if x.w.Header().Get("Retry-After") == "" {
+			x.w.Header().Set("Retry-After", "1")
+		}
 	}
 	body, err := json.Marshal(p)
 	if err != nil { // a detail that quotes what is not UTF-8

@@ -6,7 +6,10 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/veonahealth/charter/examples/ehr/internal/platform"
 )
@@ -17,7 +20,8 @@ const ContractVersion = "1"
 // Server is an http.Handler that speaks the EHR contract.
 type Server struct {
 	platform *platform.Platform
-	tokens   Tokens
+	tokens   atomic.Pointer[Tokens]
+	pace     *rate.Limiter // nil where requests are not counted
 	log      *slog.Logger
 	now      func() time.Time
 	version  string
@@ -29,10 +33,13 @@ type Server struct {
 // Config is what a Server is made of.
 type Config struct {
 	Platform *platform.Platform // which judges
-	Tokens   Tokens             // who may ask
-	Log      *slog.Logger       // gets what a client is not told: the causes of 5xx
-	Now      func() time.Time   // what the header Date says
-	Version  string             // of this program
+	Tokens   Tokens             // who may ask, until SetTokens says otherwise
+	// Rate is how many requests a second are answered, those of the clinical app
+	// and GET /healthz aside; 0 is no bound.
+	Rate    int
+	Log     *slog.Logger     // gets what a client is not told: the causes of 5xx
+	Now     func() time.Time // what the header Date says
+	Version string           // of this program
 }
 
 // streams is how many bulk streams run at once. Each holds on to one state of the
@@ -42,15 +49,22 @@ const streams = 4
 // New returns the server.
 func New(c Config) *Server {
 	s := &Server{
-		platform: c.Platform, tokens: c.Tokens, log: c.Log, now: c.Now, version: c.Version,
+		platform: c.Platform, log: c.Log, now: c.Now, version: c.Version,
 		mux: http.NewServeMux(), bulk: make(chan struct{}, streams),
 		gzips: sync.Pool{New: newGzip},
+	}
+	s.SetTokens(c.Tokens)
+	if c.Rate > 0 {
+		s.pace = rate.NewLimiter(rate.Limit(c.Rate), c.Rate)
 	}
 	for pattern, methods := range s.resources() {
 		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, methods) })
 	}
 	return s
 }
+
+// SetTokens makes others ask from now on.
+func (s *Server) SetTokens(t Tokens) { s.tokens.Store(&t) }
 
 // endpoint is what one method of one resource does.
 type endpoint struct {
@@ -136,6 +150,22 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, m methods) {
 	if err := x.run(m); err != nil {
 		x.fail(err)
 	}
+}
+
+// Refuse answers a request with a status of 4xx or 5xx, as if something had gone
+// wrong.
+func (s *Server) Refuse(w http.ResponseWriter, r *http.Request, status int) {
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
+	code := internal
+	switch status {
+	case http.StatusTooManyRequests:
+		code = rateLimited
+	case http.StatusServiceUnavailable:
+		code = string(platform.Unavailable)
+	}
+	refused := problemf(code, "on order")
+	refused.Status = status
+	(&exchange{Server: s, w: w, r: r}).fail(refused)
 }
 
 // recover turns a panic into an answer. The panic that net/http uses to break a

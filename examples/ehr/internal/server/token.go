@@ -140,7 +140,7 @@ func (x *exchange) authorise(capability string) error {
 	if capability == byLicence {
 		return x.authoriseBox(token)
 	}
-	holder, known := x.tokens.find(token)
+	holder, known := x.tokens.Load().find(token)
 	if !known {
 		return problemf(unauthenticated, "Authorization: the token is not known here")
 	}
