@@ -12,6 +12,8 @@
 // run, and closes its database. What it has answered is on the disk by then, and
 // is so too when it is killed. On SIGHUP it reads its tokens and faults anew.
 //
+// "ehr box" plays the on-prem side of a licence: see the package internal/box.
+//
 // Exit codes: 0 stopped as asked, 1 it could not start or go on, 64 the command
 // line was wrong.
 package main
@@ -70,7 +72,7 @@ func main() {
 // run is the program without its process: it serves until ctx ends and returns
 // the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, err := parseOptions(args, stderr)
+	program, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, errHelp):
 		return exitDone
@@ -78,11 +80,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "ehr: %v\n", err)
 		return exitUsage
 	}
-	if err := o.serve(ctx, stdout, slog.New(slog.NewTextHandler(stderr, nil))); err != nil {
+	if err := program.serve(ctx, stdout, slog.New(slog.NewTextHandler(stderr, nil))); err != nil {
 		fmt.Fprintf(stderr, "ehr: %v\n", err)
 		return exitError
 	}
 	return exitDone
+}
+
+// program is what a command line asks for: the platform, or a box.
+type program interface {
+	serve(ctx context.Context, stdout io.Writer, logger *slog.Logger) error
+}
+
+func parse(args []string, help io.Writer) (program, error) {
+	if len(args) > 0 && args[0] == "box" {
+		return parseBoxOptions(args[1:], help)
+	}
+	return parseOptions(args, help)
 }
 
 // serve runs the EHR until ctx ends.
@@ -120,7 +134,7 @@ func (o *options) serve(ctx context.Context, stdout io.Writer, logger *slog.Logg
 
 // open opens the platform of the database, and returns what closes it.
 func (o *options) open(ctx context.Context, c *catalog.Catalog) (_ *platform.Platform, _ func() error, err error) {
-	config := platform.Config{Catalog: c, Now: time.Now, Release: version, Instance: o.instance}
+	config := platform.Config{Catalog: c, Now: time.Now, Release: version, Instance: o.instance, Grace: o.grace}
 	var opened []io.Closer
 	closeAll := func() error {
 		var errs []error

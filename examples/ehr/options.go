@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
+
+	"github.com/veonahealth/charter/examples/ehr/internal/platform"
 )
 
 // errHelp says that the command line asked for help, which it was given.
@@ -13,14 +16,15 @@ var errHelp = flag.ErrHelp
 
 // options are what the command line says.
 type options struct {
-	listen   string // host:port; port 0 takes a free one
-	db       string // a file, or sqlite.Memory
-	tokens   string // a file
-	catalog  string // a folder; "" for the default catalogue
-	instance string // "" for the database's own
-	outbox   string // a file; "" for none
-	rate     int    // requests a second; 0 is no bound
-	fault    string // a file; "" for none
+	listen   string        // host:port; port 0 takes a free one
+	db       string        // a file, or sqlite.Memory
+	tokens   string        // a file
+	catalog  string        // a folder; "" for the default catalogue
+	instance string        // "" for the database's own
+	outbox   string        // a file; "" for none
+	grace    time.Duration // of a box without a heartbeat
+	rate     int           // requests a second; 0 is no bound
+	fault    string        // a file; "" for none
 }
 
 // parseOptions reads the command line. It writes help to help where that is
@@ -37,9 +41,10 @@ func parseOptions(args []string, help io.Writer) (*options, error) {
 	flags.StringVar(&o.outbox, "outbox", "", "`FILE` that gets one JSON line for each mail")
 	flags.IntVar(&o.rate, "rate", 0, "answer `N` requests a second, and 429 beyond; 0 is no bound")
 	flags.StringVar(&o.fault, "fault", "", "misbehave as `FILE` says")
+	flags.DurationVar(&o.grace, "grace", platform.Grace, "`DURATION` that a box may run without a heartbeat")
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID] [--outbox FILE] [--rate N] [--fault FILE]")
+		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID] [--outbox FILE] [--grace DURATION] [--rate N] [--fault FILE]")
 		flags.SetOutput(help)
 		flags.PrintDefaults()
 	}
@@ -59,6 +64,8 @@ func (o *options) check(rest []string) error {
 		return errors.New("--listen: missing")
 	case o.db == "":
 		return errors.New("--db: missing")
+	case o.grace <= 0:
+		return fmt.Errorf("--grace %s: want a time to come", o.grace)
 	case o.rate < 0:
 		return fmt.Errorf("--rate %d: want 0 or more", o.rate)
 	case o.tokens == "":

@@ -97,7 +97,7 @@ type Passage struct {
 // TenantSuspended or TenantLocked where it does and billing or the licence has
 // shut it.
 func (p *Platform) Gate(ctx context.Context, escaped string) (Passage, error) {
-	wanted, ok := p.wanted(escaped)
+	wanted, ok := p.routes.Passage(escaped)
 	if !ok {
 		return Passage{}, shut()
 	}
@@ -110,8 +110,9 @@ func shut() *Refusal {
 	return refuse(ModuleNotEntitled, "the facility does not hold a module that gates this route")
 }
 
-// wanted reads a path of the clinical app, and is false where nothing gates it.
-func (p *Platform) wanted(escaped string) (Passage, bool) {
+// Passage reads the escaped path /ehr/TENANT/FACILITY/ROUTE, and is false where no
+// module gates it.
+func (r Routes) Passage(escaped string) (Passage, bool) {
 	const head = 3 // ehr, tenant, facility
 	segments, ok := parsePath(escaped)
 	if !ok || len(segments) < head || segments[0] != "ehr" {
@@ -125,7 +126,7 @@ func (p *Platform) wanted(escaped string) (Passage, bool) {
 	if err != nil {
 		return Passage{}, false
 	}
-	module, gated := p.routes.Find(segments[head:])
+	module, gated := r.Find(segments[head:])
 	route := "/" + strings.Join(segments[head:], "/")
 	return Passage{Tenant: tenant, Facility: facility, Module: module, Route: route}, gated
 }
