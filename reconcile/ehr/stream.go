@@ -98,7 +98,7 @@ func readStream(body io.Reader, yield func(catalog.Grant) error) (string, error)
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return "", fmt.Errorf("the stream broke off after %d grants: %w", count, err)
+		return "", brokenOff(count, err)
 	}
 	return "", fmt.Errorf("the stream ended after %d grants, without its last line", count)
 }
@@ -115,5 +115,12 @@ func endOfStream(lines *bufio.Scanner, line *streamLine, count int) (string, err
 			return "", errors.New("the stream goes on after its last line")
 		}
 	}
-	return *line.Snapshot, lines.Err()
+	if err := lines.Err(); err != nil {
+		return "", brokenOff(count, err)
+	}
+	return *line.Snapshot, nil
+}
+
+func brokenOff(count int, err error) error {
+	return fmt.Errorf("the stream broke off after %d grants: %w", count, err)
 }

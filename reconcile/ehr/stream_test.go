@@ -105,6 +105,7 @@ func TestAStreamThatIsNotWholeIsUnknown(t *testing.T) {
 		"cut in the middle of a line":   {lines(drops, line("a")+"\n", cut), "broke off after 1 grants"},
 		"cut between two lines":         {lines(drops, line("a")+"\n"), "broke off after 1 grants"},
 		"cut before the last line":      {lines(drops, line("a")+"\n", line("b")+"\n"), "broke off after 2 grants"},
+		"cut after the last line":       {lines(drops, line("a")+"\n", lastLine(1)+"\n"), "broke off after 1 grants"},
 		"ended in the middle of a line": {says(200, "application/x-ndjson", line("a")+"\n"+cut), "line 2"},
 		"compressed, and cut": {zipped("application/x-ndjson", func(w io.Writer) {
 			for i := range 20_000 { // so many that some are sent
