@@ -36,6 +36,7 @@ import (
 	"github.com/veonahealth/charter/examples/ehr/internal/fault"
 	"github.com/veonahealth/charter/examples/ehr/internal/outbox"
 	"github.com/veonahealth/charter/examples/ehr/internal/platform"
+	"github.com/veonahealth/charter/examples/ehr/internal/seed"
 	"github.com/veonahealth/charter/examples/ehr/internal/server"
 	"github.com/veonahealth/charter/examples/ehr/internal/sqlite"
 	"github.com/veonahealth/charter/schema"
@@ -161,6 +162,9 @@ func (o *options) open(ctx context.Context, c *catalog.Catalog) (_ *platform.Pla
 	}
 	opened, config.Store = append(opened, store), store
 	p, err := platform.New(ctx, config)
+	if err == nil && o.seed > 0 {
+		err = seed.Fleet(ctx, p, c, time.Now(), o.seed)
+	}
 	return p, closeAll, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/veonahealth/charter/examples/ehr/internal/platform"
+	"github.com/veonahealth/charter/examples/ehr/internal/seed"
 )
 
 // errHelp says that the command line asked for help, which it was given.
@@ -24,6 +25,7 @@ type options struct {
 	outbox   string        // a file; "" for none
 	grace    time.Duration // of a box without a heartbeat
 	rate     int           // requests a second; 0 is no bound
+	seed     int           // tenants; 0 for none
 	fault    string        // a file; "" for none
 }
 
@@ -42,9 +44,10 @@ func parseOptions(args []string, help io.Writer) (*options, error) {
 	flags.IntVar(&o.rate, "rate", 0, "answer `N` requests a second, and 429 beyond; 0 is no bound")
 	flags.StringVar(&o.fault, "fault", "", "misbehave as `FILE` says")
 	flags.DurationVar(&o.grace, "grace", platform.Grace, "`DURATION` that a box may run without a heartbeat")
+	flags.IntVar(&o.seed, "seed-fleet", 0, "fill a new database with a fleet of `N` tenants, the same for the same N")
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID] [--outbox FILE] [--grace DURATION] [--rate N] [--fault FILE]")
+		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID] [--outbox FILE] [--grace DURATION] [--rate N] [--fault FILE] [--seed-fleet N]")
 		flags.SetOutput(help)
 		flags.PrintDefaults()
 	}
@@ -66,6 +69,8 @@ func (o *options) check(rest []string) error {
 		return errors.New("--db: missing")
 	case o.grace <= 0:
 		return fmt.Errorf("--grace %s: want a time to come", o.grace)
+	case o.seed < 0 || o.seed > seed.Max:
+		return fmt.Errorf("--seed-fleet %d: want 0 to %d", o.seed, seed.Max)
 	case o.rate < 0:
 		return fmt.Errorf("--rate %d: want 0 or more", o.rate)
 	case o.tokens == "":
