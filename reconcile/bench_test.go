@@ -1,0 +1,256 @@
+package reconcile_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/veonahealth/charter/examples/ehr/ehrtest"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/reconcile"
+	"github.com/veonahealth/charter/reconcile/ehr"
+)
+
+const (
+	benchTenants = 1000
+	parallelism  = 10
+)
+
+// sites are a tenant's facilities: with the edition hospital, three times
+// nineteen rows.
+var sites = []string{"f0", "f1", "f2"}
+
+// cost is what a stretch of this process took.
+type cost struct{ wall, cpu time.Duration }
+
+func spent(b *testing.B, do func() error) cost {
+	b.Helper()
+	before, start := usage(b), time.Now()
+	if err := do(); err != nil {
+		b.Fatal(err)
+	}
+	return cost{time.Since(start), usage(b) - before}
+}
+
+func usage(b *testing.B) time.Duration {
+	b.Helper()
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+func (c *cost) add(other cost) { c.wall += other.wall; c.cpu += other.cpu }
+
+// compare prints ratios alone: on a shared machine a time says nothing.
+func compare(b *testing.B, ours, floor cost) {
+	b.ReportMetric(ours.wall.Seconds()/floor.wall.Seconds(), "wall/floor")
+	b.ReportMetric(ours.cpu.Seconds()/floor.cpu.Seconds(), "CPU/floor")
+	b.ReportMetric(float64(ours.cpu.Microseconds())/float64(b.N*benchTenants), "CPU-µs/tenant")
+	b.ReportMetric(0, "ns/op")
+}
+
+// counting counts the requests of a client.
+type counting struct {
+	*ehr.Client
+	bulk bool // whether it may read all grants in one stream
+}
+
+func (c counting) Platform(ctx context.Context) (ehr.Platform, error) {
+	p, err := c.Client.Platform(ctx)
+	if !c.bulk {
+		p.Features = nil
+	}
+	return p, err
+}
+
+// hospitals onboards tenants with a prefix and declares them as they are.
+func hospitals(b *testing.B, e *ehrtest.EHR, f *fleet, prefix string, grants ...string) []string {
+	b.Helper()
+	var list []string
+	for i := range benchTenants {
+		id := fmt.Sprintf("%s-%04d", prefix, i)
+		e.Onboard(b, id, "hospital", sites...)
+		f.declare(b, id, "hospital", sites, grants...)
+		list = append(list, id)
+	}
+	return list
+}
+
+// plainClient is what anybody would write: no retries, no checks.
+func plainClient() *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost, t.MaxConnsPerHost = parallelism, parallelism
+	return &http.Client{Transport: t}
+}
+
+func beside[T any](items []T, do func(T) error) error {
+	var g errgroup.Group
+	g.SetLimit(parallelism)
+	for _, item := range items {
+		g.Go(func() error { return do(item) })
+	}
+	return g.Wait()
+}
+
+// BenchmarkNoOpPlan plans a thousand tenants that are in step, with a GET each
+// and in one stream, beside the same GETs decoded with encoding/json.
+func BenchmarkNoOpPlan(b *testing.B) {
+	e := ehrtest.Start(b)
+	f := newFleet(b)
+	list := hospitals(b, e, f, "t")
+	client := newClient(b, e.URL)
+	request := f.request(b)
+	plain := plainClient()
+	get := func(id string) error {
+		r, err := http.NewRequest(http.MethodGet, e.URL+"/tenants/"+id+"/entitlements", nil)
+		if err != nil {
+			return err
+		}
+		r.Header.Set("Authorization", "Bearer "+ehrtest.Token)
+		answer, err := plain.Do(r)
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		var grant struct {
+			Tenant   string
+			Revision int64
+			Modules  []string
+			Rows     []struct{ Facility, Module string }
+		}
+		return json.NewDecoder(answer.Body).Decode(&grant)
+	}
+	for name, bulk := range map[string]bool{"GETs": false, "bulk": true} {
+		b.Run(name, func(b *testing.B) {
+			var ours, floor cost
+			for b.Loop() {
+				floor.add(spent(b, func() error { return beside(list, get) }))
+				ours.add(spent(b, func() error {
+					p, _, err := reconcile.Plan(b.Context(), counting{client, bulk}, request)
+					if err == nil && !p.Empty() {
+						err = fmt.Errorf("%d changes, want none", len(p.Batches))
+					}
+					return err
+				}))
+			}
+			compare(b, ours, floor)
+		})
+	}
+}
+
+// put is one request of an apply, as it went over the wire.
+type put struct {
+	path, etag, key string
+	body            []byte
+}
+
+// BenchmarkApply writes a grant to each of a thousand tenants, beside a loop that
+// does nothing but send requests of the same size and form to as many others.
+func BenchmarkApply(b *testing.B) {
+	var ours, floor cost
+	for b.Loop() {
+		b.StopTimer()
+		e := ehrtest.StartOn(b, b.TempDir()+"/ehr.db")
+		f := newFleet(b)
+		mine := hospitals(b, e, f, "ours", "scribe")
+		others := hospitals(b, e, f, "theirs", "scribe")
+		client := newClient(b, e.URL)
+		p := f.plan(b, client, mine...)
+		puts := bare(b, f.plan(b, client, others...), e)
+		b.StartTimer()
+		floor.add(spent(b, func() error { return send(e, puts) }))
+		ours.add(spent(b, func() error { return applyAll(b, client, p) }))
+	}
+	compare(b, ours, floor)
+}
+
+func applyAll(b *testing.B, client *ehr.Client, p *plan.Plan) error {
+	outcomes, err := reconcile.Apply(b.Context(), client, signedRequest(b, p))
+	for _, o := range outcomes {
+		if err == nil && o.State != reconcile.Done {
+			err = fmt.Errorf("%s: %s %s", o.Tenant, o.State, o.Text)
+		}
+	}
+	return err
+}
+
+// signedRequest asks to apply a plan under one approval, of the size that a real
+// one has.
+func signedRequest(b *testing.B, p *plan.Plan) reconcile.ApplyRequest {
+	b.Helper()
+	bundle := json.RawMessage(`{"bundle":"` + string(bytes.Repeat([]byte("x"), 1500)) + `"}`)
+	r := applyOf(b, p)
+	r.Approvals = []reconcile.Approval{{Bundle: bundle, Leaves: p.Leaves()}}
+	return r
+}
+
+// bare makes the requests of an apply beforehand.
+func bare(b *testing.B, p *plan.Plan, e *ehrtest.EHR) []put {
+	b.Helper()
+	approval := signedRequest(b, p).Approvals[0]
+	tree, err := plan.NewTree(approval.Leaves)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var puts []put
+	for i := range p.Batches {
+		batch := &p.Batches[i]
+		path, err := tree.Prove(int64(i))
+		if err != nil {
+			b.Fatal(err)
+		}
+		proof := make([][]byte, len(path))
+		for j := range path {
+			proof[j] = path[j][:]
+		}
+		rows := []map[string]string{}
+		for _, row := range append(e.Grant(b, batch.Tenant).Rows, "f0 scribe", "f1 scribe", "f2 scribe") {
+			rows = append(rows, map[string]string{"facility": row[:2], "module": row[3:]})
+		}
+		body, err := json.Marshal(map[string]any{"rows": rows, "authority": ehr.Authority{
+			Base: batch.BaseLine(), Batch: batch.Digest.String(), Environment: p.Environment,
+			Approvals: []ehr.Approval{{Bundle: approval.Bundle, Count: len(approval.Leaves), Index: i, Proof: proof}},
+		}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		puts = append(puts, put{"/tenants/" + batch.Tenant + "/entitlements", batch.Base.ETag, fmt.Sprintf("%064d", i), body})
+	}
+	return puts
+}
+
+func send(e *ehrtest.EHR, puts []put) error {
+	plain := plainClient()
+	return beside(puts, func(p put) error {
+		r, err := http.NewRequest(http.MethodPut, e.URL+p.path, bytes.NewReader(p.body))
+		if err != nil {
+			return err
+		}
+		r.Header.Set("Authorization", "Bearer "+ehrtest.Token)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("If-Match", p.etag)
+		r.Header.Set("Idempotency-Key", p.key)
+		answer, err := plain.Do(r)
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+			return err
+		}
+		if answer.StatusCode != http.StatusOK {
+			return fmt.Errorf("PUT %s: %s", p.path, answer.Status)
+		}
+		return nil
+	})
+}
