@@ -156,6 +156,11 @@ func (o *options) open(ctx context.Context, c *catalog.Catalog) (_ *platform.Pla
 		}
 		opened, config.Outbox = append(opened, box), box
 	}
+	if o.restore != "" {
+		if err := sqlite.Restore(o.db, o.restore); err != nil {
+			return nil, nil, err
+		}
+	}
 	store, err := sqlite.Open(ctx, o.db)
 	if err != nil {
 		return nil, nil, err

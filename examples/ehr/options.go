@@ -10,6 +10,7 @@ import (
 
 	"github.com/veonahealth/charter/examples/ehr/internal/platform"
 	"github.com/veonahealth/charter/examples/ehr/internal/seed"
+	"github.com/veonahealth/charter/examples/ehr/internal/sqlite"
 )
 
 // errHelp says that the command line asked for help, which it was given.
@@ -25,6 +26,7 @@ type options struct {
 	outbox   string        // a file; "" for none
 	grace    time.Duration // of a box without a heartbeat
 	rate     int           // requests a second; 0 is no bound
+	restore  string        // a file; "" for none
 	seed     int           // tenants; 0 for none
 	fault    string        // a file; "" for none
 }
@@ -45,9 +47,10 @@ func parseOptions(args []string, help io.Writer) (*options, error) {
 	flags.StringVar(&o.fault, "fault", "", "misbehave as `FILE` says")
 	flags.DurationVar(&o.grace, "grace", platform.Grace, "`DURATION` that a box may run without a heartbeat")
 	flags.IntVar(&o.seed, "seed-fleet", 0, "fill a new database with a fleet of `N` tenants, the same for the same N")
+	flags.StringVar(&o.restore, "restore", "", "put back the older copy `FILE` of the database, which loses every write since")
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID] [--outbox FILE] [--grace DURATION] [--rate N] [--fault FILE] [--seed-fleet N]")
+		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID] [--outbox FILE] [--grace DURATION] [--rate N] [--fault FILE] [--seed-fleet N] [--restore FILE]")
 		flags.SetOutput(help)
 		flags.PrintDefaults()
 	}
@@ -71,6 +74,8 @@ func (o *options) check(rest []string) error {
 		return fmt.Errorf("--grace %s: want a time to come", o.grace)
 	case o.seed < 0 || o.seed > seed.Max:
 		return fmt.Errorf("--seed-fleet %d: want 0 to %d", o.seed, seed.Max)
+	case o.restore != "" && o.db == sqlite.Memory:
+		return errors.New("--restore: want a database in a file")
 	case o.rate < 0:
 		return fmt.Errorf("--rate %d: want 0 or more", o.rate)
 	case o.tokens == "":

@@ -163,6 +163,68 @@ func TestARestartKeepsEverything(t *testing.T) {
 	at.bulk(t, "/entitlements?since="+half.Snapshot)
 }
 
+// TestAnOlderCopyIsPutBack rehearses a bad night: the platform is restored from a
+// copy, and its trail forks from the one that clients have seen.
+func TestAnOlderCopyIsPutBack(t *testing.T) {
+	dir := t.TempDir()
+	db, copied := filepath.Join(dir, "ehr.db"), filepath.Join(dir, "copy.db")
+	at, stop := launch(t, db)
+	id := at.provisioned(t, "t", "hospital", "main")
+	stop()
+	text, err := os.ReadFile(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(copied, text, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	at, stop = launch(t, db)
+	old := at.trail(t)
+	at.replace(t, id, at.grant(t, id).ETag, row{"main", "rx"}).want(200)
+	lost := at.trail(t)
+	_, future := at.bulk(t, "/entitlements")
+	root := at.as(t, "", "GET", "/", nil).want(200)
+	stop()
+
+	at, stop = launch(t, db, "--restore", copied)
+	if again := at.as(t, "", "GET", "/", nil).want(200); string(again.body) != string(root.body) {
+		t.Errorf("root %s, was %s", again.body, root.body)
+	}
+	if restored := at.trail(t); string(encode(t, restored)) != string(encode(t, old)) {
+		t.Errorf("trail %+v, was %+v", restored, old)
+	}
+	at.root(t, "GET", "/entitlements?since="+future, nil).refused(410, "snapshot-gone")
+	at.replace(t, id, at.grant(t, id).ETag, row{"main", "lab"}).want(200)
+	forked := at.trail(t)
+	last, before := forked[len(forked)-1], lost[len(lost)-1]
+	if last.Seq != before.Seq || last.Prev != before.Prev || last.Hash == before.Hash {
+		t.Errorf("entry %+v, the one that was lost %+v", last, before)
+	}
+	checkTrail(t, forked, map[string]int64{id: 2})
+	stop()
+	if after, err := os.ReadFile(copied); err != nil || string(after) != string(text) {
+		t.Errorf("the copy was written to: %v", err)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"--db", ":memory:", "--restore", copied}, 64, "--restore"},
+		{[]string{"--db", db, "--restore", filepath.Join(dir, "nothing")}, 1, "restore"},
+		{[]string{"--db", db, "--restore", tokensFile(t)}, 1, "restore"},
+	} {
+		if code, said := exitOf(t, c.args...); code != c.code || !strings.Contains(said, c.says) {
+			t.Errorf("%v: exit %d: %s", c.args, code, said)
+		}
+	}
+	again, stop := launch(t, db)
+	defer stop()
+	if kept := again.trail(t); len(kept) != len(forked) {
+		t.Errorf("a restore that was refused left %d entries of %d", len(kept), len(forked))
+	}
+}
+
 // TestADatabaseInMemoryLeavesNothingBehind looks for it while it runs: what is not
 // there then is not there after a kill either.
 func TestADatabaseInMemoryLeavesNothingBehind(t *testing.T) {
