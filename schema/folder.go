@@ -185,7 +185,7 @@ func (l *loader) loadOrganisations(ctx context.Context, f *Fleet) error {
 	key := KeyOf(l.opts.Identity, "organisations", e.hash, l.module, l.root.digest)
 	cached := l.opts.Cache != nil && e.hash != "" && !l.root.constrains && !imports(l.root.files)
 	if cached {
-		if kept, ok := l.opts.Cache.Get(key); ok && json.Unmarshal(kept, &f.Organisations) == nil {
+		if kept, ok := l.opts.Cache.Get(key); ok && json.Unmarshal(kept, &f.Organisations) == nil && f.Organisations != nil {
 			return nil
 		}
 	}

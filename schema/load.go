@@ -329,7 +329,7 @@ func (l *loader) byCUE(ctx context.Context, u *unit) (*node, Problems, error) {
 	if l.opts.Cache != nil {
 		if kept, ok := l.opts.Cache.Get(key); ok {
 			n := &node{}
-			if err := json.Unmarshal(kept, n); err == nil {
+			if err := json.Unmarshal(kept, n); err == nil && u.kind.fits(n) {
 				return n, nil, nil
 			}
 		}

@@ -43,7 +43,7 @@ type node struct {
 	Items  []*node          `json:"i,omitempty"` // of a list
 	Pos    catalog.Position `json:"p"`           // where the value stands
 
-	index map[string]int // of Fields by name, once there are many of them
+	index map[string]int // of Fields by name, once it is asked for and there are many
 }
 
 // manyFields is from how many fields on a struct keeps an index: below it a walk
@@ -62,6 +62,9 @@ func (n *node) get(name string) *field {
 	if n == nil {
 		return nil
 	}
+	if n.index == nil && len(n.Fields) >= manyFields {
+		n.reindex()
+	}
 	if n.index != nil {
 		if i, ok := n.index[name]; ok {
 			return &n.Fields[i]
@@ -79,11 +82,8 @@ func (n *node) get(name string) *field {
 // add appends a field of a name that the struct does not have yet.
 func (n *node) add(f field) {
 	n.Fields = append(n.Fields, f)
-	switch {
-	case n.index != nil:
+	if n.index != nil {
 		n.index[f.Name] = len(n.Fields) - 1
-	case len(n.Fields) >= manyFields:
-		n.reindex()
 	}
 }
 
@@ -107,10 +107,7 @@ func (n *node) drop(places []int) {
 		}
 		rest = append(rest, f)
 	}
-	n.Fields = rest
-	if n.index != nil {
-		n.reindex()
-	}
+	n.Fields, n.index = rest, nil
 }
 
 // value returns the value of the field of a name, or nil.

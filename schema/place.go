@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,12 +26,14 @@ func (u *unit) locate(v cue.Value, path []string) catalog.Position {
 	return u.label(path)
 }
 
-// own returns a place in one of the unit's own files.
+// own returns a place in one of the fleet's own files that the unit is made of.
 func (u *unit) own(pos token.Pos) (catalog.Position, bool) {
 	if u.paths == nil {
 		u.paths = map[string]bool{}
-		for _, f := range slices.Concat(u.files, u.shared) {
-			u.paths[f.path] = true
+		for _, files := range append(slices.Collect(maps.Values(u.packages)), u.files, u.shared) {
+			for _, f := range files {
+				u.paths[f.path] = true
+			}
 		}
 	}
 	p := pos.Position()

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/veonahealth/charter/catalog"
@@ -74,9 +75,10 @@ func (b *binder) tenantNode(tenant, facility *node) {
 
 // tenantNames returns the names of all tenants, those that are wrong with them.
 func (b *binder) tenantNames() []string {
-	names := sortedKeys(b.wrong)
+	names := slices.Collect(maps.Keys(b.wrong))
 	for i := range b.fleet.Tenants {
 		names = append(names, b.fleet.Tenants[i].ID.String())
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -122,7 +122,7 @@ func (l *loader) tenantKey(d tenantDir, content string) Key {
 // kept returns what is kept of an evaluation, held against today's catalogue; nil
 // where it has to be done.
 func (l *loader) kept(key Key) *record {
-	if key == (Key{}) || !l.sound {
+	if key == (Key{}) || l.catalog == nil {
 		return nil
 	}
 	encoded, ok := l.opts.Cache.Get(key)

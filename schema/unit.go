@@ -43,6 +43,11 @@ func (k unitKind) outline() *shape {
 	return k.top(func(string) *shape { return &shape{any: true} })
 }
 
+// fits reports whether a node that was kept may be the value of a unit.
+func (k unitKind) fits(n *node) bool {
+	return n.Kind == kindStruct && (k.Needed == "" || n.value(k.Needed) != nil)
+}
+
 func (k unitKind) top(of func(definition string) *shape) *shape {
 	top := unbounded(kindStruct)
 	for name, definition := range k.Fields {
@@ -65,7 +70,7 @@ type unit struct {
 	packages map[string][]*source
 
 	labels map[string]catalog.Position // see label; nil until it is asked
-	paths  map[string]bool             // of files and shared; nil until it is asked
+	paths  map[string]bool             // of all files; nil until it is asked
 }
 
 // start is the first place of the unit, for a fault that has none.
