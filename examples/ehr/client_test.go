@@ -71,7 +71,7 @@ func (c call) with(name, value string) call {
 // send returns the answer, whatever its status.
 func (c call) send() reply {
 	c.t.Helper()
-	response, err := http.DefaultTransport.RoundTrip(c.request)
+	response, err := watched{c.t}.RoundTrip(c.request)
 	if err != nil {
 		c.t.Fatal(err)
 	}

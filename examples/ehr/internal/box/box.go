@@ -183,15 +183,18 @@ func (b *Box) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", b.Now().UTC().Format(http.TimeFormat))
 	w.Header().Set("Cache-Control", "no-store")
 	if r.URL.Path == "/healthz" {
-		answer(w, http.StatusOK, b.health())
+		answer(w, http.StatusOK, "application/json", b.health())
 		return
 	}
 	passage, refused := b.Gate(r.URL.EscapedPath())
 	if refused != "" {
-		answer(w, http.StatusForbidden, refusal{"about:blank", "Forbidden", http.StatusForbidden, refused})
+		answer(w, http.StatusForbidden, "application/problem+json", refusal{
+			Type: "https://veonahealth.com/charter/problems/" + string(refused), Title: "The route is shut",
+			Status: http.StatusForbidden, Detail: "by this box", Code: refused,
+		})
 		return
 	}
-	answer(w, http.StatusOK, passage)
+	answer(w, http.StatusOK, "application/json", passage)
 }
 
 // refusal is a problem document (RFC 9457).
@@ -199,11 +202,13 @@ type refusal struct {
 	Type   string        `json:"type"`
 	Title  string        `json:"title"`
 	Status int           `json:"status"`
+	Detail string        `json:"detail"`
 	Code   platform.Code `json:"code"`
 }
 
 // Health is what a box says of itself.
 type Health struct {
+	Status       string     `json:"status"` // "up": it answers
 	Licence      string     `json:"licence"`
 	Enforced     *int64     `json:"enforced_revision"` // null until it was given a grant
 	OfflineUntil *time.Time `json:"offline_until"`     // null until it was activated
@@ -213,7 +218,7 @@ type Health struct {
 func (b *Box) health() Health {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	h := Health{Licence: b.state.Licence.ID, Locked: true}
+	h := Health{Status: "up", Licence: b.state.Licence.ID, Locked: true}
 	if b.state.Grant != nil {
 		h.Enforced = &b.state.Grant.Revision
 	}
@@ -223,8 +228,8 @@ func (b *Box) health() Health {
 	return h
 }
 
-func answer(w http.ResponseWriter, status int, value any) {
-	w.Header().Set("Content-Type", "application/json")
+func answer(w http.ResponseWriter, status int, mediaType string, value any) {
+	w.Header().Set("Content-Type", mediaType)
 	w.WriteHeader(status)
 	json.MarshalWrite(w, value) // an error here is the client's going away
 }

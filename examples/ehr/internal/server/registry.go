@@ -5,6 +5,7 @@ import (
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/examples/ehr/internal/platform"
+	"github.com/veonahealth/charter/reconcile/ehr/conform"
 )
 
 // root tells what this server is.
@@ -31,6 +32,12 @@ func (s *Server) health(x *exchange) error {
 	return x.json(http.StatusOK, struct {
 		Status string `json:"status"`
 	}{"up"})
+}
+
+// openAPI answers the contract.
+func (s *Server) openAPI(x *exchange) error {
+	x.send(http.StatusOK, "application/json", conform.OpenAPI())
+	return nil
 }
 
 func (s *Server) editions(x *exchange) error { return x.page(s.platform.Editions) }

@@ -80,6 +80,7 @@ func (s *Server) resources() map[string]methods {
 	return map[string]methods{
 		"/{$}":                    {"GET": {"", s.root}},
 		"/healthz":                {"GET": {"", s.health}},
+		"/openapi.json":           {"GET": {"", s.openAPI}},
 		"/editions":               {"GET": {"registry.read", s.editions}},
 		"/editions/{id}":          {"GET": {"registry.read", s.edition}},
 		"/registry/editions":      {"POST": {"registry.write", write(s.createEdition)}},
