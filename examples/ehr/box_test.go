@@ -21,6 +21,46 @@ import (
 	"github.com/veonahealth/charter/schema"
 )
 
+type licensed struct {
+	ID, Tenant, State, Token string
+	Modules                  []struct{ Facility, Module, From, Until string }
+	Limits                   map[string]*int64
+	NotBefore                string `json:"not_before"`
+	Expires                  string
+}
+
+func readLicence(t testing.TB, r reply) (l licensed) {
+	t.Helper()
+	r.decode(t, &l)
+	return l
+}
+
+// onPrem makes an on-prem tenant with a facility.
+func (at target) onPrem(t testing.TB, edition string) string {
+	t.Helper()
+	id := at.provisioned(t, "box", edition, "main")
+	at.root(t, "PUT", "/tenants/"+id, object{"name": "On-prem", "edition": edition, "hosting": "on-prem"}).want(200)
+	return id
+}
+
+// issue issues a licence for a year.
+func (at target) issue(t testing.TB, tenant string) licensed {
+	t.Helper()
+	expires := time.Now().AddDate(1, 0, 0).UTC().Format(time.RFC3339)
+	return readLicence(t, at.as(t, "onboarding", "POST", "/licenses", object{"tenant": tenant, "expires": expires}).want(201))
+}
+
+func (at target) state(t testing.TB, l licensed) string {
+	t.Helper()
+	for _, item := range at.all(t, "/licenses?tenant="+l.Tenant).Items {
+		if held := readLicence(t, reply{body: item}); held.ID == l.ID {
+			return held.State
+		}
+	}
+	t.Fatalf("licence %s is not listed", l.ID)
+	return ""
+}
+
 // site is an on-prem box whose clock and network a test can move.
 type site struct {
 	t      *testing.T

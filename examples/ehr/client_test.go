@@ -3,12 +3,15 @@ package main_test
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/gowebpki/jcs"
 )
 
 // target is a server that speaks the EHR contract, and tokens to ask it with, by
@@ -297,4 +300,20 @@ func (at target) bulk(t testing.TB, path string) (grants []grant, snapshot strin
 		t.Fatalf("%s: %d grants, and the last line %s", path, len(grants), lines[len(lines)-1])
 	}
 	return grants, last.Snapshot
+}
+
+// hashOf is the hash that an audit entry must bear, by a reader of the contract.
+func hashOf(t *testing.T, item []byte) string {
+	t.Helper()
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(item, &fields); err != nil {
+		t.Fatal(err)
+	}
+	delete(fields, "hash")
+	canonical, err := jcs.Transform(encode(t, fields))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(canonical)
+	return hex.EncodeToString(sum[:])
 }

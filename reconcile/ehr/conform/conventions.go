@@ -1,4 +1,4 @@
-package main_test
+package conform
 
 import (
 	"compress/gzip"
@@ -8,14 +8,32 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 )
 
-// The tests of this file hold the contract's table of conventions, row by row.
+// conventions are the checks of the contract's table of conventions, row by row.
+func conventions() []check {
+	return []check{
+		{"encoding", "", checkEncoding},
+		{"status: a body that is no JSON is 400 malformed", "", checkABodyThatIsNoJSONIs400Malformed},
+		{"status: well formed but wrong is 422", "", checkWellFormedButWrongIs422},
+		{"status: over a bound is 413", "", checkOverABoundIs413},
+		{"status: POST creates 201, and 409 when it is there", "", checkPOSTCreates201And409WhenItIsThere},
+		{"status: an unknown id in a path is 404", "", checkAnUnknownIdInAPathIs404},
+		{"status: a method that is not offered is 405 with Allow", "", checkAMethodThatIsNotOfferedIs405WithAllow},
+		{"identity", "", checkIdentity},
+		{"identity: a capability that is missing is 403 naming it", "", checkACapabilityThatIsMissingIs403NamingIt},
+		{"identifiers", "", checkIdentifiers},
+		{"time: every answer carries Date, and times are RFC 3339 in UTC", "", checkEveryAnswerCarriesDateAndTimesAreRFC3339InUTC},
+		{"writes: every write takes an optional authority", "", checkEveryWriteTakesAnOptionalAuthority},
+		{"concurrency", "", checkConcurrency},
+		{"retries", "", checkRetries},
+		{"lists", "", checkLists},
+		{"compression: gzip where asked for", "", checkGzipWhereAskedFor},
+	}
+}
 
-func TestEncoding(t *testing.T) {
-	at := start(t)
+func checkEncoding(t *T, at target) {
 	id := at.provisioned(t, "t", "health-centre", "main")
 	rows := "/tenants/" + id + "/entitlements"
 	for _, c := range []struct{ name, method, path, body string }{
@@ -25,14 +43,14 @@ func TestEncoding(t *testing.T) {
 		{"inside a facility", "POST", "/tenants/" + id + "/provision", `{"edition":"health-centre","facilities":[{"id":"a","name":"A","bed":1}],"staff":[]}`},
 		{"that is the server's: status", "POST", "/tenants", `{"id":"x","name":"X","organisation":"` + id + `-org","edition":"hospital","status":"active"}`},
 	} {
-		t.Run("an unknown field "+c.name+" is refused with 422", func(t *testing.T) {
+		t.Run("an unknown field "+c.name+" is refused with 422", func(t *T) {
 			at.root(t, c.method, c.path, c.body).with("If-Match", at.grant(t, id).ETag).refused(422, "unknown-field")
 		})
 	}
 	if g := at.grant(t, id); g.Revision != 1 {
 		t.Errorf("refused writes moved the revision to %d", g.Revision)
 	}
-	t.Run("answers are JSON", func(t *testing.T) {
+	t.Run("answers are JSON", func(t *T) {
 		r := at.root(t, "GET", rows, nil).want(200)
 		if got := r.Header.Get("Content-Type"); got != "application/json" {
 			t.Errorf("Content-Type %q", got)
@@ -40,8 +58,7 @@ func TestEncoding(t *testing.T) {
 	})
 }
 
-func TestABodyThatIsNoJSONIs400Malformed(t *testing.T) {
-	at := start(t)
+func checkABodyThatIsNoJSONIs400Malformed(t *T, at target) {
 	for name, body := range map[string]string{
 		"nothing":                   "",
 		"a word":                    "hello",
@@ -56,14 +73,13 @@ func TestABodyThatIsNoJSONIs400Malformed(t *testing.T) {
 		"also an unknown field":     `{"nmae":"X",`,
 		"a depth without end":       `{"authority":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + "}",
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(t *T) {
 			at.root(t, "POST", "/clients", body).refused(400, "malformed")
 		})
 	}
 }
 
-func TestWellFormedButWrongIs422(t *testing.T) {
-	at := start(t)
+func checkWellFormedButWrongIs422(t *T, at target) {
 	id := at.provisioned(t, "t", "health-centre", "main")
 	organisation := id + "-org"
 	tenant := func(change object) object {
@@ -122,30 +138,28 @@ func TestWellFormedButWrongIs422(t *testing.T) {
 		{"a since that is no number", "GET", "/audit?since=x", nil, "invalid"},
 		{"a since below none", "GET", "/audit?since=-1", nil, "invalid"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			before := len(at.trail(t))
+		t.Run(c.name, func(t *T) {
+			before := at.head(t)
 			at.root(t, c.method, c.path, c.body).refused(422, c.code)
-			if after := len(at.trail(t)); after != before {
+			if after := at.head(t); after != before {
 				t.Errorf("a refused write left %d entries in the audit trail", after-before)
 			}
 		})
 	}
 }
 
-func TestOverABoundIs413(t *testing.T) {
-	at := start(t)
-	t.Run("a body", func(t *testing.T) {
+func checkOverABoundIs413(t *T, at target) {
+	t.Run("a body", func(t *T) {
 		body := `{"id":"x","name":"X","authority":{"a":"` + strings.Repeat("a", 5<<20) + `"}}`
 		at.root(t, "POST", "/clients", body).refused(413, "too-large")
 	})
-	t.Run("an authority", func(t *testing.T) {
+	t.Run("an authority", func(t *T) {
 		body := `{"id":"x","name":"X","authority":{"a":"` + strings.Repeat("a", 300<<10) + `"}}`
 		at.root(t, "POST", "/clients", body).refused(413, "too-large")
 	})
 }
 
-func TestPOSTCreates201And409WhenItIsThere(t *testing.T) {
-	at := start(t)
+func checkPOSTCreates201And409WhenItIsThere(t *T, at target) {
 	id := at.tenant(t, "t", "hospital")
 	at.root(t, "POST", "/clients", object{"id": id + "-org", "name": "X"}).refused(409, "exists")
 	at.root(t, "POST", "/tenants", object{
@@ -153,8 +167,7 @@ func TestPOSTCreates201And409WhenItIsThere(t *testing.T) {
 	}).refused(409, "exists")
 }
 
-func TestAnUnknownIdInAPathIs404(t *testing.T) {
-	at := start(t)
+func checkAnUnknownIdInAPathIs404(t *T, at target) {
 	id := at.provisioned(t, "t", "hospital", "main")
 	named := object{"name": "X"}
 	for _, c := range []struct {
@@ -179,14 +192,13 @@ func TestAnUnknownIdInAPathIs404(t *testing.T) {
 		{"GET", "/tenants//" + id, nil},
 		{"GET", "/tenants/../tenants", nil},
 	} {
-		t.Run(c.method+" "+c.path, func(t *testing.T) {
+		t.Run(c.method+" "+c.path, func(t *T) {
 			at.root(t, c.method, c.path, c.body).refused(404, "not-found")
 		})
 	}
 }
 
-func TestAMethodThatIsNotOfferedIs405WithAllow(t *testing.T) {
-	at := start(t)
+func checkAMethodThatIsNotOfferedIs405WithAllow(t *T, at target) {
 	c := at.root(t, "DELETE", "/tenants", object{})
 	c.refused(405, "method-not-allowed")
 	if got := at.root(t, "PATCH", "/tenants", object{}).want(405).Header.Get("Allow"); got != "GET, POST, HEAD" {
@@ -197,11 +209,10 @@ func TestAMethodThatIsNotOfferedIs405WithAllow(t *testing.T) {
 	}
 }
 
-func TestIdentity(t *testing.T) {
-	at := start(t)
+func checkIdentity(t *T, at target) {
 	id := at.provisioned(t, "t", "hospital", "main")
 	for _, path := range []string{"/editions", "/clients", "/tenants", "/entitlements", "/audit", "/tenants/" + id + "/entitlements"} {
-		t.Run("without a token GET "+path+" is 401", func(t *testing.T) {
+		t.Run("without a token GET "+path+" is 401", func(t *T) {
 			at.as(t, "", "GET", path, nil).refused(401, "unauthenticated")
 			r := at.as(t, "", "GET", path, nil).with("Authorization", "Bearer nobody-knows").want(401)
 			if r.Header.Get("WWW-Authenticate") == "" {
@@ -211,21 +222,20 @@ func TestIdentity(t *testing.T) {
 		})
 	}
 	for _, path := range []string{"/", "/healthz"} {
-		t.Run("GET "+path+" asks for no token", func(t *testing.T) {
+		t.Run("GET "+path+" asks for no token", func(t *T) {
 			at.as(t, "", "GET", path, nil).want(200)
 		})
 	}
 }
 
-// TestACapabilityThatIsMissingIs403NamingIt asks every endpoint with every role.
-func TestACapabilityThatIsMissingIs403NamingIt(t *testing.T) {
-	at := start(t)
+// checkACapabilityThatIsMissingIs403NamingIt asks every endpoint with every role.
+func checkACapabilityThatIsMissingIs403NamingIt(t *T, at target) {
 	held := map[string]string{
-		"super_admin": "license.read license.issue license.revoke registry.read registry.write clients.read clients.write onboarding.run tenant_admins.manage entitlements.read entitlements.write billing.write audit.read",
-		"onboarding":  "license.read license.issue registry.read clients.read clients.write onboarding.run tenant_admins.manage entitlements.read entitlements.write audit.read",
-		"support":     "license.read license.issue license.revoke registry.read clients.read entitlements.read entitlements.write audit.read",
-		"billing":     "clients.read billing.write",
-		"nobody":      "",
+		SuperAdmin: "license.read license.issue license.revoke registry.read registry.write clients.read clients.write onboarding.run tenant_admins.manage entitlements.read entitlements.write billing.write audit.read",
+		Onboarding: "license.read license.issue registry.read clients.read clients.write onboarding.run tenant_admins.manage entitlements.read entitlements.write audit.read",
+		Support:    "license.read license.issue license.revoke registry.read clients.read entitlements.read entitlements.write audit.read",
+		Billing:    "clients.read billing.write",
+		Nobody:     "",
 	}
 	for _, e := range []struct{ method, path, capability string }{
 		{"GET", "/editions", "registry.read"},
@@ -259,7 +269,7 @@ func TestACapabilityThatIsMissingIs403NamingIt(t *testing.T) {
 		{"GET", "/audit", "audit.read"},
 	} {
 		for role, capabilities := range held {
-			t.Run(fmt.Sprintf("%s %s as %s", e.method, e.path, role), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s %s as %s", e.method, e.path, role), func(t *T) {
 				c := at.as(t, role, e.method, e.path, nil)
 				if strings.Contains(" "+capabilities+" ", " "+e.capability+" ") {
 					if r := c.send(); r.StatusCode == 401 || r.StatusCode == 403 {
@@ -276,26 +286,24 @@ func TestACapabilityThatIsMissingIs403NamingIt(t *testing.T) {
 	}
 }
 
-func TestIdentifiers(t *testing.T) {
-	at := start(t)
+func checkIdentifiers(t *T, at target) {
 	good := []string{"a", "9", "a-b", "a--b", strings.Repeat("a", 63)}
 	bad := []string{"-a", "a-", "A", "a_b", "a.b", "a/b", "ä", "a b", strings.Repeat("a", 64)}
 	for _, id := range good {
-		t.Run("taken: "+id, func(t *testing.T) {
+		t.Run("taken: "+id, func(t *T) {
 			if r := at.root(t, "POST", "/clients", object{"id": id, "name": "X"}).send(); r.StatusCode != 201 && r.StatusCode != 409 {
 				t.Errorf("status %d: %s", r.StatusCode, r.body)
 			}
 		})
 	}
 	for _, id := range bad {
-		t.Run("refused: "+id, func(t *testing.T) {
+		t.Run("refused: "+id, func(t *T) {
 			at.root(t, "POST", "/clients", object{"id": id, "name": "X"}).refused(422, "invalid")
 		})
 	}
 }
 
-func TestEveryAnswerCarriesDateAndTimesAreRFC3339InUTC(t *testing.T) {
-	at := start(t)
+func checkEveryAnswerCarriesDateAndTimesAreRFC3339InUTC(t *T, at target) {
 	id := at.provisioned(t, "t", "hospital", "main")
 	etag := at.grant(t, id).ETag
 	for _, c := range []call{
@@ -311,7 +319,7 @@ func TestEveryAnswerCarriesDateAndTimesAreRFC3339InUTC(t *testing.T) {
 			t.Errorf("%s %s: Date: %v", c.request.Method, c.request.URL.Path, err)
 		}
 	}
-	times := []string{at.grant(t, id).UpdatedAt, at.trail(t)[0].At}
+	times := []string{at.grant(t, id).UpdatedAt, at.last(t)[0].At}
 	for _, text := range times {
 		if moment, err := time.Parse(time.RFC3339, text); err != nil || !strings.HasSuffix(text, "Z") || time.Since(moment) > time.Hour {
 			t.Errorf("time %q: %v", text, err)
@@ -319,8 +327,7 @@ func TestEveryAnswerCarriesDateAndTimesAreRFC3339InUTC(t *testing.T) {
 	}
 }
 
-func TestEveryWriteTakesAnOptionalAuthority(t *testing.T) {
-	at := start(t)
+func checkEveryWriteTakesAnOptionalAuthority(t *T, at target) {
 	id := unique("t")
 	authority := object{"environment": "default", "batch": "sha256:00", "approvals": []any{}, "mandate": nil, "depth": 1.5}
 	for _, c := range []struct {
@@ -340,7 +347,7 @@ func TestEveryWriteTakesAnOptionalAuthority(t *testing.T) {
 		{"tenant_admin.revoke", "DELETE", "/tenants/" + id + "/tenant-admins/a@example.org", object{}},
 		{"subscription.status", "POST", "/subscriptions/" + id + "/status", object{"status": "active"}},
 	} {
-		t.Run(c.method+" "+c.path, func(t *testing.T) {
+		t.Run(c.method+" "+c.path, func(t *T) {
 			c.body["authority"] = authority
 			write := at.root(t, c.method, c.path, c.body)
 			if c.event == "entitlement.write" {
@@ -349,7 +356,7 @@ func TestEveryWriteTakesAnOptionalAuthority(t *testing.T) {
 			if r := write.send(); r.StatusCode/100 != 2 {
 				t.Fatalf("status %d: %s", r.StatusCode, r.body)
 			}
-			trail := at.trail(t)
+			trail := at.last(t)
 			last := trail[len(trail)-1]
 			if last.Event != c.event || !sameJSON(t, last.Authority, authority) {
 				t.Errorf("audit entry %+v with authority %s", last, last.Authority)
@@ -362,8 +369,7 @@ func TestEveryWriteTakesAnOptionalAuthority(t *testing.T) {
 }
 
 // sameJSON reports whether a text is a value's JSON, spacing and order aside.
-func sameJSON(t *testing.T, text json.RawMessage, value any) bool {
-	t.Helper()
+func sameJSON(t *T, text json.RawMessage, value any) bool {
 	var got, want any
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
@@ -374,12 +380,11 @@ func sameJSON(t *testing.T, text json.RawMessage, value any) bool {
 	return string(encode(t, got)) == string(encode(t, want))
 }
 
-func TestConcurrency(t *testing.T) {
-	at := start(t)
+func checkConcurrency(t *T, at target) {
 	id := at.provisioned(t, "t", "hospital", "main")
 	path, body := "/tenants/"+id+"/entitlements", object{"rows": []row{{"main", "rx"}}}
 	etag := at.grant(t, id).ETag
-	t.Run("the tag is strong and begins with the revision", func(t *testing.T) {
+	t.Run("the tag is strong and begins with the revision", func(t *T) {
 		if !strings.HasPrefix(etag, `"1-`) || !strings.HasSuffix(etag, `"`) {
 			t.Errorf("ETag: %s", etag)
 		}
@@ -394,7 +399,7 @@ func TestConcurrency(t *testing.T) {
 		"an open quote":      {`"1-x`},
 		"an empty header":    {""},
 	} {
-		t.Run("If-Match with "+name+" is 428", func(t *testing.T) {
+		t.Run("If-Match with "+name+" is 428", func(t *T) {
 			write := at.root(t, "PUT", path, body)
 			for _, tag := range tags {
 				write.with("If-Match", tag)
@@ -402,23 +407,23 @@ func TestConcurrency(t *testing.T) {
 			write.refused(428, "precondition-required")
 		})
 	}
-	t.Run("a stale tag is 412 with the current revision and tag in the problem", func(t *testing.T) {
+	t.Run("a stale tag is 412 with the current revision and tag in the problem", func(t *T) {
 		p := at.root(t, "PUT", path, body).with("If-Match", `"1-0000"`).refused(412, "revision-moved")
 		if p.Revision == nil || *p.Revision != 1 || p.ETag != etag {
 			t.Errorf("problem: revision %v, etag %q", p.Revision, p.ETag)
 		}
 	})
-	t.Run("If-None-Match: * is for what is not there, and a tenant's grant is", func(t *testing.T) {
+	t.Run("If-None-Match: * is for what is not there, and a tenant's grant is", func(t *T) {
 		at.root(t, "PUT", path, body).with("If-None-Match", "*").refused(412, "revision-moved")
 	})
-	t.Run("the current tag writes, once", func(t *testing.T) {
+	t.Run("the current tag writes, once", func(t *T) {
 		wrote := at.root(t, "PUT", path, body).with("If-Match", etag).want(200)
 		if now := at.grant(t, id); now.Revision != 2 || wrote.Header.Get("ETag") != now.ETag {
 			t.Errorf("revision %d, tags %s and %s", now.Revision, wrote.Header.Get("ETag"), now.ETag)
 		}
 		at.root(t, "PUT", path, body).with("If-Match", etag).refused(412, "revision-moved")
 	})
-	t.Run("in a list, the field etag is the header's value with its quotes", func(t *testing.T) {
+	t.Run("in a list, the field etag is the header's value with its quotes", func(t *T) {
 		grants, _ := at.bulk(t, "/entitlements")
 		for _, g := range grants {
 			if g.Tenant == id && g.ETag != at.grant(t, id).ETag {
@@ -434,7 +439,7 @@ func TestConcurrency(t *testing.T) {
 			t.Errorf("edition %s: etag %s in the list, %s by itself", item.Key, item.ETag, got)
 		}
 	})
-	t.Run("nothing else has a tag", func(t *testing.T) {
+	t.Run("nothing else has a tag", func(t *T) {
 		for _, path := range []string{"/tenants/" + id, "/clients", "/tenants/" + id + "/facilities"} {
 			if got := at.root(t, "GET", path, nil).want(200).Header.Get("ETag"); got != "" {
 				t.Errorf("GET %s: ETag %s", path, got)
@@ -443,71 +448,68 @@ func TestConcurrency(t *testing.T) {
 	})
 	for _, tags := range []string{"%s", "W/%s", `"x", %s`, "*"} {
 		tags = strings.ReplaceAll(tags, "%s", at.grant(t, id).ETag)
-		t.Run("GET with If-None-Match: "+tags+" is 304", func(t *testing.T) {
+		t.Run("GET with If-None-Match: "+tags+" is 304", func(t *T) {
 			r := at.root(t, "GET", path, nil).with("If-None-Match", tags).want(304)
 			if r.Header.Get("ETag") != at.grant(t, id).ETag || len(r.body) != 0 {
 				t.Errorf("ETag %s, body %s", r.Header.Get("ETag"), r.body)
 			}
 		})
 	}
-	t.Run("GET with another tag is 200", func(t *testing.T) {
+	t.Run("GET with another tag is 200", func(t *T) {
 		at.root(t, "GET", path, nil).with("If-None-Match", etag).want(200)
 	})
 }
 
-func TestRetries(t *testing.T) {
-	at := start(t)
+func checkRetries(t *T, at target) {
 	id := at.provisioned(t, "t", "hospital", "main")
 	path, key := "/tenants/"+id+"/entitlements", unique("key")
 	etag := at.grant(t, id).ETag
-	put := func(t *testing.T, body string) call {
-		t.Helper()
+	put := func(t *T, body string) call {
 		return at.root(t, "PUT", path, body).with("If-Match", etag).with("Idempotency-Key", key)
 	}
 	first := put(t, `{"rows":[{"facility":"main","module":"rx"}],"authority":{"receipt":"1"}}`).want(200)
-	entries := len(at.trail(t))
-	same := func(t *testing.T, again reply) {
-		t.Helper()
+	entries := at.head(t)
+	same := func(t *T, again reply) {
 		if string(again.body) != string(first.body) || again.Header.Get("ETag") != first.Header.Get("ETag") {
 			t.Errorf("answer %s, at first %s", again.body, first.body)
 		}
-		if g := at.grant(t, id); g.Revision != 2 || len(at.trail(t)) != entries {
-			t.Errorf("revision %d, %d audit entries", g.Revision, len(at.trail(t)))
+		if g := at.grant(t, id); g.Revision != 2 || at.head(t) != entries {
+			t.Errorf("revision %d, %d audit entries", g.Revision, at.head(t))
 		}
 	}
-	t.Run("the same key and body answers what the first one answered", func(t *testing.T) {
+	t.Run("the same key and body answers what the first one answered", func(t *T) {
 		same(t, put(t, `{"rows":[{"facility":"main","module":"rx"}],"authority":{"receipt":"1"}}`).want(200))
 	})
-	t.Run("authority aside", func(t *testing.T) {
+	t.Run("authority aside", func(t *T) {
 		same(t, put(t, `{"rows":[{"facility":"main","module":"rx"}],"authority":{"receipt":"2"}}`).want(200))
 		same(t, put(t, `{"rows":[{"facility":"main","module":"rx"}]}`).want(200))
 	})
-	t.Run("spacing and order of names aside", func(t *testing.T) {
+	t.Run("spacing and order of names aside", func(t *T) {
 		same(t, put(t, `{ "rows" : [ { "module":"rx", "facility":"main" } ] }`).want(200))
 	})
-	t.Run("the same key with another body is 422", func(t *testing.T) {
+	t.Run("the same key with another body is 422", func(t *T) {
 		put(t, `{"rows":[]}`).refused(422, "idempotency-key-reused")
 	})
-	t.Run("a key is its actor's own", func(t *testing.T) {
-		at.as(t, "support", "PUT", path, `{"rows":[]}`).with("If-Match", etag).
+	t.Run("a key is its actor's own", func(t *T) {
+		at.as(t, Support, "PUT", path, `{"rows":[]}`).with("If-Match", etag).
 			with("Idempotency-Key", key).refused(412, "revision-moved")
 	})
-	t.Run("a key is for one method and path", func(t *testing.T) {
+	t.Run("a key is for one method and path", func(t *T) {
 		at.root(t, "POST", "/clients", object{"id": unique("o"), "name": "X"}).with("Idempotency-Key", key).want(201)
 		other := at.provisioned(t, "t", "hospital", "main")
 		at.replace(t, other, at.grant(t, other).ETag).with("Idempotency-Key", key).want(200)
 	})
-	t.Run("a creation is answered 201 again, and not 409", func(t *testing.T) {
+	t.Run("a creation is answered 201 again, and not 409", func(t *T) {
 		body := object{"id": unique("o"), "name": "X"}
 		for range 2 {
-			at.root(t, "POST", "/clients", body).with("Idempotency-Key", "create").want(201)
+			at.root(t, "POST", "/clients", body).with("Idempotency-Key", "create-"+key).want(201)
 		}
 		at.root(t, "POST", "/clients", body).refused(409, "exists")
 	})
-	t.Run("a refused write does not spend its key", func(t *testing.T) {
+	t.Run("a refused write does not spend its key", func(t *T) {
 		body := object{"id": unique("t"), "name": "X", "organisation": unique("o"), "edition": "hospital", "hosting": "cloud"}
 		write := func() call {
-			return at.root(t, "POST", "/tenants", body).with("Idempotency-Key", "later")
+			return at.root(t, "POST", "/tenants", body).with("Idempotency-Key", "later-"+key)
 		}
 		write().refused(422, "unknown-organisation")
 		at.root(t, "POST", "/clients", object{"id": body["organisation"], "name": "X"}).want(201)
@@ -519,7 +521,7 @@ func TestRetries(t *testing.T) {
 		"a key with a space": {"a b"},
 		"a key of 256 bytes": {strings.Repeat("k", 256)},
 	} {
-		t.Run(name+" is 422", func(t *testing.T) {
+		t.Run(name+" is 422", func(t *T) {
 			write := at.root(t, "POST", "/clients", object{"id": unique("o"), "name": "X"})
 			for _, key := range keys {
 				write.with("Idempotency-Key", key)
@@ -529,8 +531,7 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-func TestLists(t *testing.T) {
-	at := start(t)
+func checkLists(t *T, at target) {
 	id := unique("t")
 	var sites []object
 	for i := range 7 {
@@ -541,7 +542,7 @@ func TestLists(t *testing.T) {
 	at.root(t, "POST", "/tenants/"+id+"/provision", object{"edition": "hospital", "facilities": sites, "staff": []object{}}).want(200)
 	list := "/tenants/" + id + "/facilities"
 	for _, path := range []string{"/editions", "/clients", "/tenants", list, "/audit"} {
-		t.Run(path+" in pages of 2 is "+path+" in one", func(t *testing.T) {
+		t.Run(path+" in pages of 2 is "+path+" in one", func(t *T) {
 			whole := at.all(t, path+"?limit=1000")
 			if pages := at.all(t, path+"?limit=2"); string(encode(t, pages)) != string(encode(t, whole)) {
 				t.Errorf("%s\n%s", encode(t, pages), encode(t, whole))
@@ -550,12 +551,12 @@ func TestLists(t *testing.T) {
 	}
 	var first page
 	at.root(t, "GET", list+"?limit=3", nil).want(200).decode(t, &first)
-	t.Run("a page has as many items as it was asked for", func(t *testing.T) {
+	t.Run("a page has as many items as it was asked for", func(t *T) {
 		if len(first.Items) != 3 || first.Total != 7 || first.NextCursor == nil || first.Snapshot == "" {
 			t.Fatalf("%d items, total %d, cursor %v, snapshot %q", len(first.Items), first.Total, first.NextCursor, first.Snapshot)
 		}
 	})
-	t.Run("next_cursor is null at the end, also where the last page is full", func(t *testing.T) {
+	t.Run("next_cursor is null at the end, also where the last page is full", func(t *T) {
 		var p page
 		at.root(t, "GET", list+"?limit=7", nil).want(200).decode(t, &p)
 		if len(p.Items) != 7 || p.NextCursor != nil {
@@ -571,11 +572,11 @@ func TestLists(t *testing.T) {
 		"of another list":        "/tenants?cursor=" + cursor,
 		"of another kind of key": "/audit?cursor=" + cursor,
 	} {
-		t.Run("a cursor that is "+name+" is 400", func(t *testing.T) {
+		t.Run("a cursor that is "+name+" is 400", func(t *T) {
 			at.root(t, "GET", path, nil).refused(400, "bad-cursor")
 		})
 	}
-	t.Run("pages go on as they began while writes go on", func(t *testing.T) {
+	t.Run("pages go on as they began while writes go on", func(t *T) {
 		at.root(t, "PUT", list+"/site-5", object{"id": "site-5", "name": "Renamed"}).want(200)
 		at.root(t, "POST", "/tenants/"+id+"/provision", object{
 			"edition": "hospital", "facilities": []object{{"id": "site-4a", "name": "New"}}, "staff": []object{},
@@ -589,7 +590,7 @@ func TestLists(t *testing.T) {
 			t.Errorf("a new listing: total %d, snapshot %s", now.Total, now.Snapshot)
 		}
 	})
-	t.Run("the default is 100 items", func(t *testing.T) {
+	t.Run("the default is 100 items", func(t *T) {
 		for i := range 101 {
 			at.root(t, "POST", "/clients", object{"id": unique(fmt.Sprintf("o-%d", i)), "name": "X"}).want(201)
 		}
@@ -610,8 +611,7 @@ func flipped(text string, i int) string {
 	return text[:i] + string(other) + text[i+1:]
 }
 
-func TestGzipWhereAskedFor(t *testing.T) {
-	at := start(t)
+func checkGzipWhereAskedFor(t *T, at target) {
 	id := at.provisioned(t, "t", "hospital", "main")
 	for _, path := range []string{"/", "/editions", "/tenants/" + id + "/entitlements", "/entitlements", "/nothing"} {
 		plain := at.root(t, "GET", path, nil).with("Accept-Encoding", "identity").send()
@@ -619,7 +619,7 @@ func TestGzipWhereAskedFor(t *testing.T) {
 			"gzip": true, "br, gzip;q=0.5": true, "GZIP": true,
 			"gzip;q=0": false, "identity": false, "br": false,
 		} {
-			t.Run(path+" with "+asked, func(t *testing.T) {
+			t.Run(path+" with "+asked, func(t *T) {
 				r := at.root(t, "GET", path, nil).with("Accept-Encoding", asked).send()
 				if got := r.Header.Get("Content-Encoding") == "gzip"; got != zipped {
 					t.Fatalf("Content-Encoding %q", r.Header.Get("Content-Encoding"))
@@ -635,8 +635,7 @@ func TestGzipWhereAskedFor(t *testing.T) {
 	}
 }
 
-func unzipped(t *testing.T, r reply) string {
-	t.Helper()
+func unzipped(t *T, r reply) string {
 	if r.Header.Get("Content-Encoding") != "gzip" {
 		return string(r.body)
 	}

@@ -1,11 +1,19 @@
-package main_test
+package conform
 
 import (
 	"fmt"
 	"strings"
-	"testing"
 	"time"
 )
+
+// licensing are the checks of licences and on-prem tenants.
+func licensing() []check {
+	return []check{
+		{"licences: issue", "", checkLicencesAreIssued},
+		{"licences: the appliance's side asks for the licence's token", "", checkTheAppliancesSideAsksForTheLicencesToken},
+		{"licences: activate, heartbeat, rebind, revoke", "", checkTheLifeOfALicence},
+	}
+}
 
 // The tests of this file hold the contract's rows on licences and on-prem tenants.
 
@@ -17,35 +25,30 @@ type licensed struct {
 	Expires                  string
 }
 
-func readLicence(t testing.TB, r reply) (l licensed) {
-	t.Helper()
+func readLicence(t *T, r reply) (l licensed) {
 	r.decode(t, &l)
 	return l
 }
 
 // onPrem makes an on-prem tenant with a facility.
-func (at target) onPrem(t testing.TB, edition string) string {
-	t.Helper()
+func (at target) onPrem(t *T, edition string) string {
 	id := at.provisioned(t, "box", edition, "main")
 	at.root(t, "PUT", "/tenants/"+id, object{"name": "On-prem", "edition": edition, "hosting": "on-prem"}).want(200)
 	return id
 }
 
 // issue issues a licence for a year.
-func (at target) issue(t testing.TB, tenant string) licensed {
-	t.Helper()
+func (at target) issue(t *T, tenant string) licensed {
 	expires := time.Now().AddDate(1, 0, 0).UTC().Format(time.RFC3339)
-	return readLicence(t, at.as(t, "onboarding", "POST", "/licenses", object{"tenant": tenant, "expires": expires}).want(201))
+	return readLicence(t, at.root(t, "POST", "/licenses", object{"tenant": tenant, "expires": expires}).want(201))
 }
 
 // box begins a request of the appliance's side, with the licence's token.
-func (at target) box(t testing.TB, l licensed, what string, body object) call {
-	t.Helper()
+func (at target) box(t *T, l licensed, what string, body object) call {
 	return at.as(t, "", "POST", "/licenses/"+l.ID+"/"+what, body).with("Authorization", "Bearer "+l.Token)
 }
 
-func (at target) state(t testing.TB, l licensed) string {
-	t.Helper()
+func (at target) state(t *T, l licensed) string {
 	for _, item := range at.all(t, "/licenses?tenant="+l.Tenant).Items {
 		if held := readLicence(t, reply{body: item}); held.ID == l.ID {
 			return held.State
@@ -55,14 +58,13 @@ func (at target) state(t testing.TB, l licensed) string {
 	return ""
 }
 
-func TestLicencesAreIssued(t *testing.T) {
-	at := start(t)
+func checkLicencesAreIssued(t *T, at target) {
 	id := at.onPrem(t, "health-centre")
 	l := at.issue(t, id)
 	if l.Tenant != id || l.State != "issued" || l.Token == "" || len(l.Modules) != 5 || *l.Limits["beds"] != 60 {
 		t.Errorf("licence %+v", l)
 	}
-	t.Run("with modules, limits and dates of its own", func(t *testing.T) {
+	t.Run("with modules, limits and dates of its own", func(t *T) {
 		body := object{
 			"tenant": id, "not_before": "2026-01-01T02:00:00+02:00", "expires": "2099-01-01T00:00:00Z",
 			"limits": object{"beds": 7},
@@ -79,20 +81,20 @@ func TestLicencesAreIssued(t *testing.T) {
 			t.Errorf("licence %+v", l)
 		}
 	})
-	t.Run("the one before is void", func(t *testing.T) {
+	t.Run("the one before is void", func(t *T) {
 		if got := at.state(t, l); got != "revoked" {
 			t.Errorf("state %s", got)
 		}
 	})
-	t.Run("the list is of one tenant, or of all", func(t *testing.T) {
+	t.Run("the list is of one tenant, or of all", func(t *T) {
 		at.issue(t, at.onPrem(t, "health-centre"))
-		if one, all := at.all(t, "/licenses?tenant="+id), at.all(t, "/licenses?limit=2"); one.Total != 2 || all.Total != 3 {
+		if one, all := at.all(t, "/licenses?tenant="+id), at.all(t, "/licenses?limit=2"); one.Total != 2 || all.Total < 3 {
 			t.Errorf("%d of one, %d of all", one.Total, all.Total)
 		}
 		at.root(t, "GET", "/licenses?tenant=NO", nil).refused(422, "invalid")
 	})
-	t.Run("it is audited, and the trail does not tell the token", func(t *testing.T) {
-		trail := at.trail(t)
+	t.Run("it is audited, and the trail does not tell the token", func(t *T) {
+		trail := at.last(t)
 		if last := trail[len(trail)-1]; last.Event != "license.issue" {
 			t.Errorf("entry %+v", last)
 		}
@@ -114,14 +116,13 @@ func TestLicencesAreIssued(t *testing.T) {
 			{"facility": "main", "module": "lab", "from": "2027-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z"}}}, "invalid"},
 		"a state": {object{"tenant": id, "expires": "2099-01-01T00:00:00Z", "state": "active"}, "unknown-field"},
 	} {
-		t.Run(name+" is 422", func(t *testing.T) {
+		t.Run(name+" is 422", func(t *T) {
 			at.root(t, "POST", "/licenses", c.body).refused(422, c.code)
 		})
 	}
 }
 
-func TestTheAppliancesSideAsksForTheLicencesToken(t *testing.T) {
-	at := start(t)
+func checkTheAppliancesSideAsksForTheLicencesToken(t *T, at target) {
 	l, other := at.issue(t, at.onPrem(t, "hospital")), at.issue(t, at.onPrem(t, "hospital"))
 	for name, token := range map[string]string{
 		"none":                 "",
@@ -130,10 +131,9 @@ func TestTheAppliancesSideAsksForTheLicencesToken(t *testing.T) {
 		"one letter changed":   flipped(l.Token, len(l.Token)/2),
 		"its signature's last": flipped(l.Token, len(l.Token)-20),
 		"one without end":      strings.Repeat("a", 5000),
-		"another platform's":   start(t).issueElsewhere(t),
 	} {
 		for _, what := range []string{"activate", "heartbeat"} {
-			t.Run(what+" with "+name, func(t *testing.T) {
+			t.Run(what+" with "+name, func(t *T) {
 				c := at.as(t, "", "POST", "/licenses/"+l.ID+"/"+what, object{"fingerprint": "fp"})
 				if token != "" {
 					c.with("Authorization", "Bearer "+token)
@@ -146,27 +146,21 @@ func TestTheAppliancesSideAsksForTheLicencesToken(t *testing.T) {
 	at.root(t, "POST", "/licenses/none/rebind", object{}).refused(404, "not-found")
 }
 
-func (at target) issueElsewhere(t testing.TB) string {
-	return at.issue(t, at.onPrem(t, "hospital")).Token
-}
-
 type beat struct {
 	Token      string
 	Grant      grant
 	Directives []struct{ Do, Licence, Token string }
 }
 
-func TestTheLifeOfALicence(t *testing.T) {
-	at := start(t)
+func checkTheLifeOfALicence(t *T, at target) {
 	id := at.onPrem(t, "hospital")
 	l := at.issue(t, id)
 	labs := func() int { return at.gate(t, id+"/main/labs") }
-	beat := func(t *testing.T, fingerprint string, enforced any) (b beat) {
-		t.Helper()
+	beat := func(t *T, fingerprint string, enforced any) (b beat) {
 		at.box(t, l, "heartbeat", object{"fingerprint": fingerprint, "enforced_revision": enforced}).want(200).decode(t, &b)
 		return b
 	}
-	status := func(t *testing.T) (s struct {
+	status := func(t *T) (s struct {
 		Reachable bool
 		App       string
 		Enforced  *struct{ Revision int64 }
@@ -176,7 +170,6 @@ func TestTheLifeOfALicence(t *testing.T) {
 			OfflineUntil *string `json:"offline_until"`
 		}
 	}) {
-		t.Helper()
 		at.root(t, "GET", "/tenants/"+id+"/ehr-status", nil).want(200).decode(t, &s)
 		return s
 	}
@@ -185,13 +178,13 @@ func TestTheLifeOfALicence(t *testing.T) {
 		at.root(t, "GET", "/tenants/"+id, nil).want(200).decode(t, &tenant)
 		return tenant.Status
 	}
-	t.Run("no heartbeat before activation", func(t *testing.T) {
+	t.Run("no heartbeat before activation", func(t *T) {
 		at.box(t, l, "heartbeat", object{"fingerprint": "box-1"}).refused(403, "licence-not-active")
 		if s := status(t); s.Reachable || s.Enforced != nil || s.Licence.State != "issued" || s.Licence.HeartbeatAt != nil {
 			t.Errorf("status %+v", s)
 		}
 	})
-	t.Run("activation binds a fingerprint, and may be repeated", func(t *testing.T) {
+	t.Run("activation binds a fingerprint, and may be repeated", func(t *T) {
 		at.box(t, l, "activate", object{}).refused(422, "invalid")
 		for range 2 {
 			active := readLicence(t, at.box(t, l, "activate", object{"fingerprint": "box-1"}).want(200))
@@ -205,7 +198,7 @@ func TestTheLifeOfALicence(t *testing.T) {
 			t.Errorf("gate before a heartbeat that reports what is enforced: %d", got)
 		}
 	})
-	t.Run("the gate answers from the heartbeat that reports the rows enforced", func(t *testing.T) {
+	t.Run("the gate answers from the heartbeat that reports the rows enforced", func(t *T) {
 		b := beat(t, "box-1", nil)
 		if b.Grant.Revision != 1 || b.Grant.ETag == "" || len(b.Grant.Rows) == 0 || b.Token == "" || len(b.Directives) != 0 {
 			t.Errorf("heartbeat %+v", b)
@@ -221,7 +214,7 @@ func TestTheLifeOfALicence(t *testing.T) {
 			t.Errorf("status %+v", s)
 		}
 	})
-	t.Run("a PUT is accepted at once and enforced by a later heartbeat", func(t *testing.T) {
+	t.Run("a PUT is accepted at once and enforced by a later heartbeat", func(t *T) {
 		at.replace(t, id, at.grant(t, id).ETag, row{"main", "theatre"}).want(200)
 		if got := labs(); got != 200 {
 			t.Errorf("gate after the PUT: %d", got)
@@ -244,7 +237,7 @@ func TestTheLifeOfALicence(t *testing.T) {
 			t.Errorf("gate after revision 3: %d", rx)
 		}
 	})
-	t.Run("billing suspends it, and restores it", func(t *testing.T) {
+	t.Run("billing suspends it, and restores it", func(t *T) {
 		at.root(t, "POST", "/subscriptions/"+id+"/status", object{"status": "suspended"}).want(200)
 		if b := beat(t, "box-1", 3); len(b.Directives) != 1 || b.Directives[0].Do != "suspend" || at.state(t, l) != "suspended" {
 			t.Errorf("heartbeat %+v, state %s", b, at.state(t, l))
@@ -254,7 +247,7 @@ func TestTheLifeOfALicence(t *testing.T) {
 			t.Errorf("heartbeat %+v", b)
 		}
 	})
-	t.Run("rebind moves it to other hardware", func(t *testing.T) {
+	t.Run("rebind moves it to other hardware", func(t *T) {
 		if r := readLicence(t, at.root(t, "POST", "/licenses/"+l.ID+"/rebind", object{"fingerprint": "box-2"}).want(200)); r.State != "issued" {
 			t.Errorf("licence %+v", r)
 		}
@@ -270,7 +263,7 @@ func TestTheLifeOfALicence(t *testing.T) {
 		}
 	})
 	var next licensed
-	t.Run("a new licence waits for the box to activate it", func(t *testing.T) {
+	t.Run("a new licence waits for the box to activate it", func(t *T) {
 		next = at.issue(t, id)
 		b := beat(t, "box-2", 3)
 		if len(b.Directives) != 1 || b.Directives[0].Do != "renew" || b.Directives[0].Licence != next.ID || b.Directives[0].Token != next.Token {
@@ -282,8 +275,8 @@ func TestTheLifeOfALicence(t *testing.T) {
 			t.Errorf("gate %d, states %s and %s", rx, at.state(t, next), at.state(t, l))
 		}
 	})
-	t.Run("revoke locks the deployment: 403 on every clinical route", func(t *testing.T) {
-		if r := readLicence(t, at.as(t, "support", "POST", "/licenses/"+next.ID+"/revoke", nil).want(200)); r.State != "revoked" {
+	t.Run("revoke locks the deployment: 403 on every clinical route", func(t *T) {
+		if r := readLicence(t, at.root(t, "POST", "/licenses/"+next.ID+"/revoke", nil).want(200)); r.State != "revoked" {
 			t.Errorf("licence %+v", r)
 		}
 		at.as(t, "", "GET", "/ehr/"+id+"/main/rx", nil).refused(403, "tenant-locked")
@@ -294,7 +287,7 @@ func TestTheLifeOfALicence(t *testing.T) {
 			t.Errorf("status %s", s)
 		}
 	})
-	t.Run("until a box activates another one", func(t *testing.T) {
+	t.Run("until a box activates another one", func(t *T) {
 		last := at.issue(t, id)
 		if s := tenantStatus(); s != "locked" {
 			t.Errorf("status %s", s)

@@ -1,4 +1,4 @@
-package main_test
+package conform
 
 import (
 	"crypto/sha256"
@@ -7,22 +7,34 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 
 	"github.com/gowebpki/jcs"
 )
 
-// The tests of this file hold the contract's table of resources and its bodies.
+// resources are the checks of the bodies, and of the gate.
+func resources() []check {
+	return []check{
+		{"GET /", "", checkTheRootTellsWhatIsThere},
+		{"editions bear the EHR's own keys", "", checkEditionsBearTheEHRsOwnKeys},
+		{"organisations", "", checkOrganisations},
+		{"tenants", "", checkTenants},
+		{"provision", "", checkProvision},
+		{"EHR status", "", checkEHRStatus},
+		{"facilities", "", checkFacilities},
+		{"grants", "", checkGrants},
+		{"bulk", "bulk-entitlements", checkBulk},
+		{"subscriptions", "", checkSubscriptions},
+	}
+}
 
-func TestTheRootTellsWhatIsThere(t *testing.T) {
-	at := start(t, "--instance", "prod-1")
+func checkTheRootTellsWhatIsThere(t *T, at target) {
 	var root struct {
 		Name, Version, Instance string
 		ContractVersion         string `json:"contract_version"`
 		Features                []string
 	}
 	at.as(t, "", "GET", "/", nil).want(200).decode(t, &root)
-	if root.Name == "" || root.Version == "" || root.ContractVersion != "1" || root.Instance != "prod-1" {
+	if root.Name == "" || root.Version == "" || root.ContractVersion != "1" || root.Instance == "" {
 		t.Errorf("root: %+v", root)
 	}
 	if !slices.Contains(root.Features, "bulk-entitlements") {
@@ -30,8 +42,7 @@ func TestTheRootTellsWhatIsThere(t *testing.T) {
 	}
 }
 
-func TestEditionsBearTheEHRsOwnKeys(t *testing.T) {
-	at := start(t)
+func checkEditionsBearTheEHRsOwnKeys(t *T, at target) {
 	type edition struct {
 		Key, Name string
 		Modules   []string
@@ -44,7 +55,7 @@ func TestEditionsBearTheEHRsOwnKeys(t *testing.T) {
 	if want := []string{"admin", "chart", "lab", "register", "rx"}; !slices.Equal(centre.Modules, want) {
 		t.Errorf("modules %v, want %v", centre.Modules, want)
 	}
-	if centre.Key != "health-centre" || centre.Name == "" || centre.Revision != 1 || string(centre.Authority) != "null" {
+	if centre.Key != "health-centre" || centre.Name == "" || centre.Revision < 1 {
 		t.Errorf("edition %+v", centre)
 	}
 	for _, limit := range []string{"facilities", "users", "beds", "storage_gb"} {
@@ -52,13 +63,12 @@ func TestEditionsBearTheEHRsOwnKeys(t *testing.T) {
 			t.Errorf("limit %s is not told", limit)
 		}
 	}
-	if items := at.all(t, "/editions").Items; len(items) != 4 {
+	if items := at.all(t, "/editions").Items; len(items) == 0 {
 		t.Errorf("%d editions", len(items))
 	}
 }
 
-func TestOrganisations(t *testing.T) {
-	at := start(t)
+func checkOrganisations(t *T, at target) {
 	id := unique("o")
 	r := at.root(t, "POST", "/clients", object{"id": id, "name": "Kisumu"}).want(201)
 	if !sameJSON(t, r.body, object{"id": id, "name": "Kisumu"}) {
@@ -73,8 +83,7 @@ func TestOrganisations(t *testing.T) {
 	}
 }
 
-func TestTenants(t *testing.T) {
-	at := start(t)
+func checkTenants(t *T, at target) {
 	id := at.tenant(t, "t", "hospital")
 	read := func() (tenant object) {
 		at.root(t, "GET", "/tenants/"+id, nil).want(200).decode(t, &tenant)
@@ -87,7 +96,7 @@ func TestTenants(t *testing.T) {
 	if got := read(); string(encode(t, got)) != string(encode(t, want)) {
 		t.Errorf("tenant %v", got)
 	}
-	t.Run("a tenant that is created but not provisioned has a grant of revision 0 without rows, in bulk too", func(t *testing.T) {
+	t.Run("a tenant that is created but not provisioned has a grant of revision 0 without rows, in bulk too", func(t *T) {
 		g := at.grant(t, id)
 		if g.Revision != 0 || len(g.Rows) != 0 || !strings.HasPrefix(g.ETag, `"0-`) {
 			t.Errorf("grant %+v", g)
@@ -98,7 +107,7 @@ func TestTenants(t *testing.T) {
 		}
 		at.replace(t, id, g.ETag, row{"main", "rx"}).refused(422, "unknown-facility")
 	})
-	t.Run("PUT keeps a hosting that is left out", func(t *testing.T) {
+	t.Run("PUT keeps a hosting that is left out", func(t *T) {
 		path := "/tenants/" + at.tenant(t, "t", "hospital")
 		var tenant struct{ Hosting string }
 		for _, body := range []object{{"name": "X", "edition": "hospital", "hosting": "on-prem"}, {"name": "Y", "edition": "hospital"}} {
@@ -108,7 +117,7 @@ func TestTenants(t *testing.T) {
 			}
 		}
 	})
-	t.Run("PUT replaces name, edition and hosting, and changes no row", func(t *testing.T) {
+	t.Run("PUT replaces name, edition and hosting, and changes no row", func(t *T) {
 		before := at.grant(t, id).ETag
 		r := at.root(t, "PUT", "/tenants/"+id, object{"id": id, "name": "New", "organisation": id + "-org", "edition": "network", "hosting": "on-prem"}).want(200)
 		want := object{"id": id, "name": "New", "organisation": id + "-org", "edition": "network", "hosting": "on-prem", "status": "created"}
@@ -118,16 +127,14 @@ func TestTenants(t *testing.T) {
 	})
 }
 
-func TestProvision(t *testing.T) {
-	at := start(t)
+func checkProvision(t *T, at target) {
 	id := at.tenant(t, "t", "health-centre")
 	type names struct {
 		Facilities []string `json:"facilities"`
 		Staff      []string `json:"staff"`
 	}
 	type answer struct{ Created, Existing names }
-	provision := func(t *testing.T, staff string, facilities ...string) (a answer) {
-		t.Helper()
+	provision := func(t *T, staff string, facilities ...string) (a answer) {
 		body := object{"edition": "health-centre", "staff": []object{}}
 		var sites []object
 		for _, facility := range facilities {
@@ -140,11 +147,11 @@ func TestProvision(t *testing.T) {
 		at.root(t, "POST", "/tenants/"+id+"/provision", body).want(200).decode(t, &a)
 		return a
 	}
-	t.Run("the first one needs a facility", func(t *testing.T) {
+	t.Run("the first one needs a facility", func(t *T) {
 		body := object{"edition": "health-centre", "facilities": []object{}, "staff": []object{}}
 		at.root(t, "POST", "/tenants/"+id+"/provision", body).refused(422, "invalid")
 	})
-	t.Run("it makes facilities and staff and projects the edition", func(t *testing.T) {
+	t.Run("it makes facilities and staff and projects the edition", func(t *T) {
 		a := provision(t, "A.Otieno@example.org", "main", "annex")
 		want := answer{Created: names{[]string{"annex", "main"}, []string{"A.Otieno@example.org"}}, Existing: names{[]string{}, []string{}}}
 		if string(encode(t, a)) != string(encode(t, want)) {
@@ -160,7 +167,7 @@ func TestProvision(t *testing.T) {
 			t.Errorf("status %q", tenant.Status)
 		}
 	})
-	t.Run("what exists is left alone, its rows too", func(t *testing.T) {
+	t.Run("what exists is left alone, its rows too", func(t *T) {
 		at.replace(t, id, at.grant(t, id).ETag, row{"main", "scribe"}).want(200)
 		at.root(t, "PUT", "/tenants/"+id+"/facilities/main", object{"name": "Corrected"}).want(200)
 		before := at.grant(t, id)
@@ -176,7 +183,7 @@ func TestProvision(t *testing.T) {
 			t.Errorf("facilities %s", list)
 		}
 	})
-	t.Run("a facility that is new gets the edition's rows and the others keep theirs", func(t *testing.T) {
+	t.Run("a facility that is new gets the edition's rows and the others keep theirs", func(t *T) {
 		before := at.grant(t, id)
 		provision(t, "", "third")
 		after := at.grant(t, id)
@@ -184,7 +191,7 @@ func TestProvision(t *testing.T) {
 			t.Errorf("grant %+v", after)
 		}
 	})
-	t.Run("nothing of a refused one stays", func(t *testing.T) {
+	t.Run("nothing of a refused one stays", func(t *T) {
 		at.root(t, "POST", "/tenants/"+id+"/provision", object{
 			"edition": "health-centre", "facilities": []object{{"id": "fourth", "name": "Fourth"}},
 			"staff": []object{{"email": "b@example.org", "name": "B", "role": "clinician", "facility": "nowhere"}},
@@ -199,14 +206,13 @@ func TestProvision(t *testing.T) {
 			{"email": "c@example.org", "name": "C", "role": "nurse", "facility": "main"},
 			{"email": "C@example.org", "name": "C", "role": "nurse", "facility": "main"}}},
 	} {
-		t.Run(name+" that stands twice is 422", func(t *testing.T) {
+		t.Run(name+" that stands twice is 422", func(t *T) {
 			at.root(t, "POST", "/tenants/"+id+"/provision", body).refused(422, "invalid")
 		})
 	}
 }
 
-func TestEHRStatus(t *testing.T) {
-	at := start(t)
+func checkEHRStatus(t *T, at target) {
 	id := at.provisioned(t, "t", "hospital", "main", "annex")
 	at.root(t, "POST", "/tenants/"+id+"/provision", object{"edition": "hospital", "facilities": []object{}, "staff": []object{
 		{"email": "a@example.org", "name": "A", "role": "nurse", "facility": "main"},
@@ -242,7 +248,7 @@ func TestEHRStatus(t *testing.T) {
 	if g := at.grant(t, id); s.Enforced == nil || s.Enforced.Revision != g.Revision || s.Enforced.At != g.UpdatedAt {
 		t.Errorf("enforced %+v, grant %d", s.Enforced, g.Revision)
 	}
-	t.Run("an on-prem site that was never heard of enforces nothing", func(t *testing.T) {
+	t.Run("an on-prem site that was never heard of enforces nothing", func(t *T) {
 		at.root(t, "PUT", "/tenants/"+id, object{"name": "T", "edition": "hospital", "hosting": "on-prem"}).want(200)
 		if s := read(); s.Reachable || s.App != "down" || s.Enforced != nil {
 			t.Errorf("status %+v", s)
@@ -253,8 +259,7 @@ func TestEHRStatus(t *testing.T) {
 	})
 }
 
-func TestFacilities(t *testing.T) {
-	at := start(t)
+func checkFacilities(t *T, at target) {
 	id := at.provisioned(t, "t", "hospital", "main")
 	path := "/tenants/" + id + "/facilities"
 	body := object{"id": "main", "name": "Main", "beds": 467, "users": 320, "storage_gb": 500}
@@ -265,28 +270,26 @@ func TestFacilities(t *testing.T) {
 	at.root(t, "PUT", path+"/main", object{"id": "other", "name": "Main"}).refused(422, "invalid")
 }
 
-func TestGrants(t *testing.T) {
-	at := start(t)
+func checkGrants(t *T, at target) {
 	id := at.provisioned(t, "t", "hospital", "main", "annex")
 	path := "/tenants/" + id + "/entitlements"
-	put := func(t *testing.T, body any) call {
-		t.Helper()
-		return at.as(t, "support", "PUT", path, body).with("If-Match", at.grant(t, id).ETag)
+	put := func(t *T, body any) call {
+		return at.root(t, "PUT", path, body).with("If-Match", at.grant(t, id).ETag)
 	}
-	t.Run("rows are sorted by facility, then module, and modules are their union", func(t *testing.T) {
+	t.Run("rows are sorted by facility, then module, and modules are their union", func(t *T) {
 		r := put(t, object{"rows": []row{{"main", "rx"}, {"main", "chart"}, {"annex", "rx"}}}).want(200)
 		g := readGrant(t, r)
 		if fmt.Sprint(g.Rows) != "[{annex rx} {main chart} {main rx}]" || fmt.Sprint(g.Modules) != "[chart rx]" {
 			t.Errorf("rows %v, modules %v", g.Rows, g.Modules)
 		}
-		if g.Tenant != id || g.Revision != 2 || g.UpdatedBy != "support@example.org" || string(g.Authority) != "null" {
+		if g.Tenant != id || g.Revision != 2 || g.UpdatedBy == "" || string(g.Authority) != "null" {
 			t.Errorf("grant %+v", g)
 		}
 		if read := at.root(t, "GET", path, nil).want(200); string(read.body) != string(r.body) || read.Header.Get("ETag") != r.Header.Get("ETag") {
 			t.Errorf("PUT answered %s, GET %s", r.body, read.body)
 		}
 	})
-	t.Run("every accepted PUT makes a new revision, also one that changes nothing", func(t *testing.T) {
+	t.Run("every accepted PUT makes a new revision, also one that changes nothing", func(t *T) {
 		g := at.grant(t, id)
 		again := readGrant(t, put(t, object{"rows": g.Rows}).want(200))
 		if again.Revision != g.Revision+1 || again.ETag == g.ETag || fmt.Sprint(again.Rows) != fmt.Sprint(g.Rows) {
@@ -303,7 +306,7 @@ func TestGrants(t *testing.T) {
 		{"an unknown module", `{"rows":[{"facility":"main","module":"rx"},{"facility":"main","module":"surgery"}]}`, "unknown-module"},
 		{"charter's key for a module where the EHR has its own", `{"rows":[{"facility":"main","module":"labs"}]}`, "unknown-module"},
 	} {
-		t.Run(c.name+" is 422 and changes nothing", func(t *testing.T) {
+		t.Run(c.name+" is 422 and changes nothing", func(t *T) {
 			before := at.grant(t, id)
 			put(t, c.body).refused(422, c.code)
 			if after := at.grant(t, id); after.ETag != before.ETag {
@@ -311,12 +314,12 @@ func TestGrants(t *testing.T) {
 			}
 		})
 	}
-	t.Run("an empty list takes everything away", func(t *testing.T) {
+	t.Run("an empty list takes everything away", func(t *T) {
 		if g := readGrant(t, put(t, `{"rows":[]}`).want(200)); len(g.Rows) != 0 || len(g.Modules) != 0 {
 			t.Errorf("grant %+v", g)
 		}
 	})
-	t.Run("an edition's change on the tenant changes no grant", func(t *testing.T) {
+	t.Run("an edition's change on the tenant changes no grant", func(t *T) {
 		before := at.grant(t, id)
 		at.root(t, "PUT", "/tenants/"+id, object{"name": "T", "edition": "health-centre", "hosting": "cloud"}).want(200)
 		if after := at.grant(t, id); after.ETag != before.ETag {
@@ -325,15 +328,14 @@ func TestGrants(t *testing.T) {
 	})
 }
 
-func TestBulk(t *testing.T) {
-	at := start(t)
+func checkBulk(t *T, at target) {
 	var ids []string
 	for range 5 {
 		ids = append(ids, at.provisioned(t, "t", "health-centre", "main"))
 	}
 	slices.Sort(ids)
 	grants, snapshot := at.bulk(t, "/entitlements")
-	t.Run("it holds every tenant's grant, in tenant order, as GET answers it", func(t *testing.T) {
+	t.Run("it holds every tenant's grant, in tenant order, as GET answers it", func(t *T) {
 		if !slices.IsSortedFunc(grants, func(a, b grant) int { return strings.Compare(a.Tenant, b.Tenant) }) {
 			t.Error("not in tenant order")
 		}
@@ -344,14 +346,14 @@ func TestBulk(t *testing.T) {
 			}
 		}
 	})
-	t.Run("its lines are NDJSON", func(t *testing.T) {
+	t.Run("its lines are NDJSON", func(t *T) {
 		r := at.root(t, "GET", "/entitlements", nil).want(200)
 		if got := r.Header.Get("Content-Type"); got != "application/x-ndjson" || !strings.HasSuffix(string(r.body), "}\n") {
 			t.Errorf("Content-Type %q", got)
 		}
 	})
 	since := func(snapshot string) string { return "/entitlements?since=" + snapshot }
-	t.Run("since gives the grants changed after a snapshot", func(t *testing.T) {
+	t.Run("since gives the grants changed after a snapshot", func(t *T) {
 		if none, _ := at.bulk(t, since(snapshot)); len(none) != 0 {
 			t.Errorf("%d grants without a write", len(none))
 		}
@@ -368,7 +370,7 @@ func TestBulk(t *testing.T) {
 			t.Errorf("%d grants after the newest snapshot", len(none))
 		}
 	})
-	t.Run("a list's snapshot is one too", func(t *testing.T) {
+	t.Run("a list's snapshot is one too", func(t *T) {
 		at.bulk(t, since(at.all(t, "/tenants").Snapshot))
 	})
 	number, hash, _ := strings.Cut(snapshot, "-")
@@ -382,14 +384,10 @@ func TestBulk(t *testing.T) {
 		"one digit off":         number + "-" + flippedHex(hash),
 		"a number spelled anew": "+" + snapshot,
 	} {
-		t.Run("a snapshot never given is 410: "+name, func(t *testing.T) {
+		t.Run("a snapshot never given is 410: "+name, func(t *T) {
 			at.root(t, "GET", since(strings.ReplaceAll(never, "+", "%2B")), nil).refused(410, "snapshot-gone")
 		})
 	}
-	t.Run("also one of another platform", func(t *testing.T) {
-		_, other := start(t).bulk(t, "/entitlements")
-		at.root(t, "GET", since(other), nil).refused(410, "snapshot-gone")
-	})
 }
 
 func flippedHex(hash string) string {
@@ -399,36 +397,34 @@ func flippedHex(hash string) string {
 	return "0" + hash[1:]
 }
 
-func TestSubscriptions(t *testing.T) {
-	at := start(t)
+func checkSubscriptions(t *T, at target) {
 	id := at.provisioned(t, "t", "hospital", "main")
-	status := func(t *testing.T, said string) string {
-		t.Helper()
+	status := func(t *T, said string) string {
 		var tenant struct{ Status string }
-		at.as(t, "billing", "POST", "/subscriptions/"+id+"/status", object{"status": said}).want(200).decode(t, &tenant)
+		at.root(t, "POST", "/subscriptions/"+id+"/status", object{"status": said}).want(200).decode(t, &tenant)
 		return tenant.Status
 	}
 	before := at.grant(t, id)
 	if got := status(t, "suspended"); got != "suspended" {
 		t.Fatalf("status %q", got)
 	}
-	t.Run("a suspended tenant answers 403 on clinical routes", func(t *testing.T) {
+	t.Run("a suspended tenant answers 403 on clinical routes", func(t *T) {
 		at.as(t, "", "GET", "/ehr/"+id+"/main/labs", nil).refused(403, "tenant-suspended")
 		at.as(t, "", "GET", "/ehr/"+id+"/main/scribe", nil).refused(403, "module-not-entitled")
 	})
-	t.Run("keeps its rows", func(t *testing.T) {
+	t.Run("keeps its rows", func(t *T) {
 		if after := at.grant(t, id); string(encode(t, after)) != string(encode(t, before)) {
 			t.Errorf("grant %+v", after)
 		}
 	})
-	t.Run("and refuses writes to them with 423", func(t *testing.T) {
+	t.Run("and refuses writes to them with 423", func(t *T) {
 		at.replace(t, id, before.ETag, row{"main", "rx"}).refused(423, "tenant-suspended")
 		at.root(t, "PUT", "/tenants/"+id+"/entitlements", object{"rows": []row{}}).refused(423, "tenant-suspended")
 		at.root(t, "POST", "/tenants/"+id+"/provision", object{
 			"edition": "hospital", "facilities": []object{{"id": "new", "name": "New"}}, "staff": []object{},
 		}).refused(423, "tenant-suspended")
 	})
-	t.Run("an active one is open again", func(t *testing.T) {
+	t.Run("an active one is open again", func(t *T) {
 		if got := status(t, "active"); got != "active" {
 			t.Errorf("status %q", got)
 		}
@@ -437,7 +433,7 @@ func TestSubscriptions(t *testing.T) {
 		}
 		at.replace(t, id, before.ETag, row{"main", "rx"}).want(200)
 	})
-	t.Run("one that was never provisioned is created again, not active", func(t *testing.T) {
+	t.Run("one that was never provisioned is created again, not active", func(t *T) {
 		id = at.tenant(t, "t", "hospital")
 		status(t, "suspended")
 		if got := status(t, "active"); got != "created" {
@@ -446,66 +442,8 @@ func TestSubscriptions(t *testing.T) {
 	})
 }
 
-func TestAudit(t *testing.T) {
-	at := start(t)
-	id := at.provisioned(t, "t", "hospital", "main")
-	wrote := readGrant(t, at.replace(t, id, at.grant(t, id).ETag, row{"main", "rx"}).want(200))
-	at.root(t, "POST", "/clients", object{"id": id + "-org", "name": "X"}).want(409)
-	at.root(t, "PUT", "/clients/"+id+"-org", object{"name": "Name <é  & \"quotes\">", "authority": object{"n": 1e21, "é": "\u20ac\u0001"}}).want(200)
-
-	var page page
-	at.root(t, "GET", "/audit", nil).want(200).decode(t, &page)
-	var events []string
-	prev := ""
-	for i, item := range page.Items {
-		var e entry
-		if err := json.Unmarshal(item, &e); err != nil {
-			t.Fatal(err)
-		}
-		if e.Seq != int64(i+1) || e.Prev != prev || e.Actor != "super_admin@example.org" {
-			t.Errorf("entry %d: %s", i+1, item)
-		}
-		if hash := hashOf(t, item); e.Hash != hash {
-			t.Errorf("entry %d: hash %s, its RFC 8785 form gives %s", e.Seq, e.Hash, hash)
-		}
-		prev = e.Hash
-		revision := "-"
-		if e.Revision != nil {
-			revision = fmt.Sprint(*e.Revision)
-		}
-		events = append(events, fmt.Sprintf("%s %s %s", e.Event, e.Tenant, revision))
-	}
-	want := []string{
-		"client.upsert " + id + "-org -", "tenant.upsert " + id + " -", "tenant.provision " + id + " 1",
-		fmt.Sprintf("entitlement.write %s %d", id, wrote.Revision), "client.upsert " + id + "-org -",
-	}
-	if !slices.Equal(events, want) {
-		t.Errorf("events %q, want %q", events, want)
-	}
-	t.Run("since is exclusive", func(t *testing.T) {
-		for since, left := range map[int]int{0: 5, 3: 2, 5: 0, 99: 0} {
-			p := at.all(t, fmt.Sprintf("/audit?since=%d&limit=1", since))
-			if len(p.Items) != left {
-				t.Errorf("since %d: %d entries, want %d", since, len(p.Items), left)
-			}
-		}
-	})
-	t.Run("a cursor goes on also without since", func(t *testing.T) {
-		var first, second struct {
-			Items      []entry
-			NextCursor string `json:"next_cursor"`
-		}
-		at.root(t, "GET", "/audit?since=2&limit=1", nil).want(200).decode(t, &first)
-		at.root(t, "GET", "/audit?cursor="+first.NextCursor, nil).want(200).decode(t, &second)
-		if len(second.Items) != 2 || second.Items[0].Seq != 4 {
-			t.Errorf("second page %+v", second.Items)
-		}
-	})
-}
-
 // hashOf is the hash that an audit entry must bear, by a reader of the contract.
-func hashOf(t *testing.T, item []byte) string {
-	t.Helper()
+func hashOf(t *T, item []byte) string {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(item, &fields); err != nil {
 		t.Fatal(err)
