@@ -179,12 +179,7 @@ func (a *applier) each(ctx, write context.Context) error {
 	g := &errgroup.Group{}
 	g.SetLimit(a.ehr.Parallelism())
 	for i := range a.request.Plan.Batches {
-		g.Go(func() error {
-			if ctx.Err() == nil {
-				a.carry(ctx, write, i, nil)
-			}
-			return nil
-		})
+		g.Go(func() error { a.carry(ctx, write, i, nil); return nil })
 	}
 	return g.Wait()
 }
@@ -204,7 +199,7 @@ func (a *applier) bulk(ctx, write context.Context) error {
 			delete(index, grant.Tenant.String())
 			g.Go(func() error { a.carry(ctx, write, i, &grant); return nil })
 		}
-		return ctx.Err()
+		return nil
 	})
 	if err == nil {
 		for _, i := range index {

@@ -208,7 +208,7 @@ func (o *observer) bulk(ctx context.Context) error {
 	})
 	if err != nil {
 		stop()
-		if failed := g.Wait(); failed != nil && errors.Is(err, context.Canceled) {
+		if failed := g.Wait(); failed != nil && !errors.Is(failed, context.Canceled) {
 			return failed // it ended the stream too
 		}
 		return err

@@ -84,8 +84,8 @@ func TestEveryWayOfReadingGivesTheSamePlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(proxy.Seen("GET", "/entitlements")); n != 0 {
-		t.Errorf("%d streams of a platform that has none", n)
+	if n := len(proxy.Seen("GET", "/entitlements")) + len(proxy.Seen("GET", "/tenants/u-absent/*")); n != 0 {
+		t.Errorf("%d requests for what the platform has not", n)
 	}
 	same(t, "unmanaged, listed", 3, len(found.Unmanaged))
 	same(t, "listed, against bulk", bulk, listed)
@@ -200,6 +200,7 @@ func TestATenantBetweenTheListAndTheStreamIsReadByItself(t *testing.T) {
 	e := ehrtest.Start(t)
 	f, _ := many(t, e, 25)
 	f.declare(t, "nowhere", "health-centre", centre)
+	f.declare(t, "z-nowhere", "health-centre", centre)
 	proxy := ehrtest.NewProxy(t, e.URL)
 	want := f.plan(t, newClient(t, proxy.URL))
 	for name, rule := range map[string]ehrtest.Rule{
@@ -218,7 +219,7 @@ func TestATenantBetweenTheListAndTheStreamIsReadByItself(t *testing.T) {
 			same(t, "all reads", 5, len(proxy.Seen("GET", "")))
 		})
 	}
-	same(t, "refusals", []string{"nowhere * tenant-absent"}, refusals(want))
+	same(t, "refusals", []string{"nowhere * tenant-absent", "z-nowhere * tenant-absent"}, refusals(want))
 }
 
 // without takes a tenant out of a stream of some grants.
@@ -228,6 +229,38 @@ func without(id string, total int) func([]byte) []byte {
 			return bytes.Contains(line, []byte(`{"tenant":"`+id+`"`))
 		})
 		return bytes.Replace(bytes.Join(lines, nil), fmt.Appendf(nil, `"total":%d`, total), fmt.Appendf(nil, `"total":%d`, total-1), 1)
+	}
+}
+
+// TestThePlanNamesTheSnapshotOfTheGrants has a platform that changes between its
+// list and its stream.
+func TestThePlanNamesTheSnapshotOfTheGrants(t *testing.T) {
+	e := ehrtest.Start(t)
+	f, _ := many(t, e, 25)
+	proxy := ehrtest.NewProxy(t, e.URL)
+	proxy.Add(ehrtest.Rule{Path: "/entitlements", Fault: ehrtest.Rewrite(func(body []byte) []byte {
+		return append(body[:bytes.LastIndex(body, []byte(`"snapshot"`))], `"snapshot":"a later one"}`...)
+	})})
+	same(t, "snapshot", "a later one", f.plan(t, newClient(t, proxy.URL)).Live.Snapshot)
+}
+
+// TestARefusalBesideAStreamEndsIt has a stream that does not go on before it is
+// given up.
+func TestARefusalBesideAStreamEndsIt(t *testing.T) {
+	e := ehrtest.Start(t)
+	f, _ := many(t, e, 25)
+	f.tenants[0].Facilities = append(f.tenants[0].Facilities, catalog.Facility{ID: must(catalog.ParseFacilityID("wing"))(t), Name: "Wing"})
+	proxy := ehrtest.NewProxy(t, e.URL)
+	proxy.Add(ehrtest.Rule{Path: "/tenants/t00/facilities", Fault: ehrtest.Problem(403, "capability-missing")})
+	proxy.Add(ehrtest.Rule{Path: "/entitlements", Fault: func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+		gone := r.Context().Done()
+		ehrtest.Rewrite(func(body []byte) []byte { return body[:len(body)/2] })(w, r, pass)
+		w.(http.Flusher).Flush()
+		<-gone
+	}})
+	p, _, err := reconcile.Plan(t.Context(), newClient(t, proxy.URL), f.request(t))
+	if p != nil || !ehr.IsDenied(err) || strings.Contains(err.Error(), "/entitlements") {
+		t.Errorf("plan %v, error %v; the stream is not what was refused", p, err)
 	}
 }
 

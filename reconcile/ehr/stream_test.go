@@ -208,13 +208,21 @@ func TestALineOfMegabytesIsRead(t *testing.T) {
 	}
 }
 
-func TestALineWithoutEndIsRefused(t *testing.T) {
-	blanks := strings.Repeat(" ", 1<<20)
-	platform := play(t, zipped("application/x-ndjson", func(w io.Writer) {
-		for range 17 {
-			io.WriteString(w, blanks)
+// blanks answers compressed megabytes of nothing.
+func blanks(mediaType string, megabytes int) http.HandlerFunc {
+	return zipped(mediaType, func(w io.Writer) {
+		for range megabytes {
+			io.WriteString(w, strings.Repeat(" ", 1<<20))
 		}
-	}))
-	_, _, err := streamed(t, platform.client(t))
+	})
+}
+
+func TestALineWithoutEndIsRefused(t *testing.T) {
+	_, _, err := streamed(t, play(t, blanks("application/x-ndjson", 17)).client(t))
 	mustBeUnknown(t, err, "too long")
+}
+
+func TestWhatComesInAStreamsPlaceIsBoundedLikeAnyAnswer(t *testing.T) {
+	_, _, err := streamed(t, play(t, blanks("text/html", 65)).client(t))
+	mustBeUnknown(t, err, "larger than")
 }

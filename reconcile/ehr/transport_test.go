@@ -205,13 +205,7 @@ func TestACompressedBodyIsRead(t *testing.T) {
 }
 
 func TestABodyLargerThanAllBoundsIsNotReadAndNotAskedForAgain(t *testing.T) {
-	blanks := strings.Repeat(" ", 1<<20)
-	platform := play(t, zipped("application/json", func(w io.Writer) {
-		for range 65 {
-			io.WriteString(w, blanks)
-		}
-		io.WriteString(w, grantOf7)
-	}))
+	platform := play(t, blanks("application/json", 65))
 	_, err := ask(t, platform.client(t))
 	mustBeUnknown(t, err, "larger than 67108864 bytes")
 	if n := len(platform.requests()); n != 1 {
