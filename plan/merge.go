@@ -35,8 +35,8 @@ type Live struct {
 // Builder makes a plan of parts, one a tenant. Nothing but what the plan says is
 // held for a tenant.
 type Builder struct {
+	explainer
 	plan        Plan
-	catalog     *catalog.Catalog
 	environment catalog.Environment
 	holds       map[catalog.TenantID][]catalog.Hold
 }
@@ -66,7 +66,7 @@ type Header struct {
 // nothing.
 func NewBuilder(h Header, c *catalog.Catalog, holds []catalog.Hold) *Builder {
 	second := func(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
-	b := &Builder{catalog: c, environment: h.Environment, holds: map[catalog.TenantID][]catalog.Hold{}, plan: Plan{
+	b := &Builder{explainer: explainer{c, h.Source.Commit}, environment: h.Environment, holds: map[catalog.TenantID][]catalog.Hold{}, plan: Plan{
 		At: h.At.UTC(), CreatedAt: second(h.CreatedAt), ExpiresAt: second(h.ExpiresAt),
 		FormatVersion: FormatVersion, Kind: Kind, Environment: h.Environment.String(), Instance: h.Instance,
 		Nonce: h.Nonce, Live: h.Live, Source: h.Source, Policy: h.Policy, Catalog: h.Catalog, Warnings: h.Warnings,
@@ -329,61 +329,3 @@ func (b *Builder) crossing(t *catalog.Tenant, f *catalog.Facility, at time.Time)
 
 // AtLine returns the base line of a scheduled entry.
 func AtLine(at time.Time) string { return "at " + at.UTC().Format(time.RFC3339Nano) }
-
-// reason says why a facility holds a module, or does not, at an instant.
-func (b *Builder) reason(t *catalog.Tenant, f *catalog.Facility, module catalog.ModuleKey, at time.Time) Reason {
-	cause := b.catalog.Cause(t, f, module, at)
-	r := Reason{Commit: b.plan.Source.Commit, File: cause.Pos.File, Line: cause.Pos.Line}
-	switch {
-	case cause.Tombstone != nil:
-		r.Code, r.Text = FacilityClosed, cause.Tombstone.Reason
-		if cause.Origin == catalog.FromTenantTombstone {
-			r.Code = TenantClosed
-		}
-	case cause.Adjustment != nil && cause.Held:
-		r.Code, r.Text = grantCode(cause, at), "a la carte"+ticket(cause.Adjustment)+": "+cause.Adjustment.Reason
-	case cause.Adjustment != nil:
-		r.Code, r.Text = TenantRevocation, cause.Adjustment.Reason+ticket(cause.Adjustment)
-		if cause.Origin == catalog.FromFacility {
-			r.Code = FacilityRevocation
-		}
-	case cause.Held:
-		r.Code, r.Text = EditionDefault, "edition "+t.Edition.String()
-	default:
-		b.notInEdition(&r, t, f, module, at)
-	}
-	return r
-}
-
-func grantCode(cause catalog.Cause, at time.Time) Code {
-	switch {
-	case cause.Adjustment.From.Equal(at):
-		return GrantBegins
-	case cause.Origin == catalog.FromFacility:
-		return FacilityGrant
-	}
-	return TenantGrant
-}
-
-func ticket(a *catalog.Adjustment) string {
-	if a.Ticket == "" {
-		return ""
-	}
-	return ", " + a.Ticket
-}
-
-// notInEdition explains the absence of a module that nothing revokes: a grant
-// that has ended, else the edition.
-func (b *Builder) notInEdition(r *Reason, t *catalog.Tenant, f *catalog.Facility, module catalog.ModuleKey, at time.Time) {
-	r.Code, r.Text = NotInEdition, "edition "+t.Edition.String()+" does not have it"
-	for _, grants := range [][]catalog.Adjustment{f.Grants, t.Grants} {
-		for i := range grants {
-			g := &grants[i]
-			if g.Module == module && !g.Until.IsZero() && !at.Before(g.Until) {
-				r.Code, r.File, r.Line = GrantExpired, g.Pos.File, g.Pos.Line
-				r.Text = "granted until " + catalog.FormatTime(g.Until) + ticket(g) + ": " + g.Reason
-				return
-			}
-		}
-	}
-}

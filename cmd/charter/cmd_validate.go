@@ -12,15 +12,46 @@ import (
 	"github.com/veonahealth/charter/schema"
 )
 
-type validateOptions struct {
-	dir    string // the work tree to check, or "" for the commit
+// treeOptions name a tree of declarations: files as they are in a folder, or a
+// commit.
+type treeOptions struct {
+	dir    string // the work tree, or "" for the commit
 	repo   repoFlags
 	at     string
 	output outputFlag
 }
 
+func (o *treeOptions) bind(cmd *cobra.Command, formats ...string) {
+	o.repo.bind(cmd)
+	bindAt(cmd, &o.at)
+	o.output.bind(cmd, formats...)
+}
+
+func (o *treeOptions) takeDir(args []string) {
+	if len(args) == 1 {
+		o.dir = args[0]
+	}
+}
+
+// load evaluates the work tree or the commit that the options name.
+func (o *treeOptions) load(ctx context.Context, a *app) (*schema.Fleet, error) {
+	if o.dir == "" {
+		l, err := o.repo.load(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		return l.fleet, nil
+	}
+	root, err := os.OpenRoot(o.dir)
+	if err != nil {
+		return nil, fail(exitFailed, "%w", err)
+	}
+	defer root.Close()
+	return a.evaluate(ctx, root.FS(), o.dir)
+}
+
 func (a *app) newValidate() *cobra.Command {
-	var o validateOptions
+	var o treeOptions
 	cmd := &cobra.Command{
 		Use:   "validate [DIR]",
 		Short: "Evaluate and check everything that is declared, offline",
@@ -32,24 +63,20 @@ depend on no clock.`,
   charter validate --rev main -o json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				o.dir = args[0]
-			}
+			o.takeDir(args)
 			return a.validate(cmd.Context(), &o)
 		},
 	}
-	o.repo.bind(cmd)
-	bindAt(cmd, &o.at)
-	o.output.bind(cmd, "text", "json")
+	o.bind(cmd, "text", "json")
 	return cmd
 }
 
-func (a *app) validate(ctx context.Context, o *validateOptions) error {
+func (a *app) validate(ctx context.Context, o *treeOptions) error {
 	at, err := parseAt(o.at, a.now())
 	if err != nil {
 		return err
 	}
-	fleet, err := a.evaluateFor(ctx, o)
+	fleet, err := o.load(ctx, a)
 	var problems schema.Problems
 	if err != nil && !errors.As(err, &problems) {
 		return err
@@ -67,23 +94,6 @@ func (a *app) validate(ctx context.Context, o *validateOptions) error {
 		err = finish(exitWrong)
 	}
 	return err
-}
-
-// evaluateFor loads the work tree or the commit that the options name.
-func (a *app) evaluateFor(ctx context.Context, o *validateOptions) (*schema.Fleet, error) {
-	if o.dir == "" {
-		l, err := o.repo.load(ctx, a)
-		if err != nil {
-			return nil, err
-		}
-		return l.fleet, nil
-	}
-	root, err := os.OpenRoot(o.dir)
-	if err != nil {
-		return nil, fail(exitFailed, "%w", err)
-	}
-	defer root.Close()
-	return a.evaluate(ctx, root.FS(), o.dir)
 }
 
 func (a *app) showValidation(fleet *schema.Fleet, problems, warnings schema.Problems) error {

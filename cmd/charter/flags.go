@@ -32,8 +32,12 @@ type repoFlags struct {
 }
 
 func (f *repoFlags) bind(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.repo, "repo", "C", ".", "the fleet repository: a `DIR`, or the URL of one to clone")
+	bindRepo(cmd, &f.repo)
 	cmd.Flags().StringVar(&f.rev, "rev", "HEAD", "the `REVISION` to read; the committed tree, never the work tree")
+}
+
+func bindRepo(cmd *cobra.Command, repo *string) {
+	cmd.Flags().StringVarP(repo, "repo", "C", ".", "the fleet repository: a `DIR`, or the URL of one to clone")
 }
 
 // loaded is a commit that was evaluated.
@@ -208,10 +212,14 @@ type scopeFlags struct {
 
 func (f *scopeFlags) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.env, "env", catalog.DefaultEnvironment.String(), "the `NAME` of the environment")
+	bindEnv(cmd, &f.env)
 	flags.StringSliceVar(&f.tenants, "tenant", nil, "only the tenant of this `ID`; may be given again")
 	flags.StringVar(&f.tenantFile, "tenant-file", "", "only the tenants whose ids are in `FILE`, one a line")
 	bindAt(cmd, &f.at)
+}
+
+func bindEnv(cmd *cobra.Command, env *string) {
+	cmd.Flags().StringVar(env, "env", catalog.DefaultEnvironment.String(), "the `NAME` of the environment")
 }
 
 func bindAt(cmd *cobra.Command, at *string) {

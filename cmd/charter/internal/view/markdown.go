@@ -29,11 +29,7 @@ func changeTable(b *strings.Builder, title string, all []located, in func(*plan.
 	var rows [][]string
 	for _, c := range all {
 		if in(c.Change) {
-			module := "`" + c.Module + "`"
-			if c.Critical {
-				module = "**" + module + "** (critical)"
-			}
-			rows = append(rows, []string{c.tenant, c.Facility, module, Escape(strings.Join(c.Routes, " ")), Escape(c.Reason.Text), Escape(place(c.Reason))})
+			rows = append(rows, []string{c.tenant, c.Facility, module(c.Module, c.Critical), Escape(strings.Join(c.Routes, " ")), Escape(c.Reason.Text), Escape(place(c.Reason))})
 		}
 	}
 	routes := "Routes"

@@ -69,7 +69,7 @@ func changes(w io.Writer, s Style, p *plan.Plan) error {
 	for _, c := range all {
 		t.add(c.Action.Symbol(), c.tenant, c.Facility, c.Module, Clean(c.Reason.Text), place(c.Reason))
 		if c.Action == plan.Revoke && len(c.Routes) > 0 {
-			t.note(indent + s.paint(dim, "403 from then on: ") + routes(c.Change))
+			t.note(indent + s.paint(dim, "403 from then on: ") + routes(c.Routes, c.Critical))
 		}
 	}
 	if err := t.write(w, func(i int, line string) string { return s.action(all[i].Action, line) }); err != nil {
@@ -79,12 +79,12 @@ func changes(w io.Writer, s Style, p *plan.Plan) error {
 }
 
 // routes names what a revocation turns off, and whether patients depend on it.
-func routes(c *plan.Change) string {
-	list := Clean(strings.Join(c.Routes, ", "))
-	if c.Critical {
-		list += "   (critical)"
+func routes(list []string, critical bool) string {
+	text := Clean(strings.Join(list, ", "))
+	if critical {
+		text += "   (critical)"
 	}
-	return list
+	return text
 }
 
 func (s Style) action(a plan.Action, line string) string {
