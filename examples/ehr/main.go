@@ -35,6 +35,7 @@ import (
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/examples/ehr/internal/fault"
 	"github.com/veonahealth/charter/examples/ehr/internal/outbox"
+	"github.com/veonahealth/charter/examples/ehr/internal/page"
 	"github.com/veonahealth/charter/examples/ehr/internal/platform"
 	"github.com/veonahealth/charter/examples/ehr/internal/seed"
 	"github.com/veonahealth/charter/examples/ehr/internal/server"
@@ -119,8 +120,12 @@ func (o *options) serve(ctx context.Context, stdout io.Writer, logger *slog.Logg
 		return err
 	}
 	defer func() { err = errors.Join(err, closeAll()) }()
+	pages, err := page.New(p, catalogue)
+	if err != nil {
+		return err
+	}
 	handler := server.New(server.Config{
-		Platform: p, Tokens: tokens, Rate: o.rate, Log: logger, Now: time.Now, Version: version,
+		Platform: p, Page: pages, Tokens: tokens, Rate: o.rate, Log: logger, Now: time.Now, Version: version,
 	})
 	faulty := &fault.Handler{Next: handler, Refuse: handler.Refuse, Move: mover(p)}
 	faulty.Set(faults)

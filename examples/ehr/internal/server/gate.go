@@ -24,6 +24,15 @@ func (s *Server) gate(x *exchange) error {
 	return x.json(http.StatusOK, passage)
 }
 
+// look shows a page to people.
+func (s *Server) look(x *exchange) error {
+	if s.page == nil {
+		return problemf(string(platform.NotFound), "nothing is at this path")
+	}
+	s.page.ServeHTTP(x.w, x.r)
+	return nil
+}
+
 func (s *Server) audit(x *exchange) error {
 	since, err := number(x.r.URL.RawQuery, "since", 0)
 	if err != nil {

@@ -99,7 +99,9 @@ func (x *exchange) fail(err error) {
 	p := x.problem(err)
 	switch p.Status {
 	case http.StatusUnauthorized:
-		x.w.Header().Set("WWW-Authenticate", `Bearer realm="ehr"`)
+		if x.w.Header().Get("WWW-Authenticate") == "" {
+			x.w.Header().Set("WWW-Authenticate", `Bearer realm="ehr"`)
+		}
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		if x.w.Header().Get("Retry-After") == "" {
 			x.w.Header().Set("Retry-After", "1")

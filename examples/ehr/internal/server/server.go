@@ -21,6 +21,7 @@ const ContractVersion = "1"
 type Server struct {
 	platform *platform.Platform
 	tokens   atomic.Pointer[Tokens]
+	page     http.Handler  // for people who look; nil for none
 	pace     *rate.Limiter // nil where requests are not counted
 	log      *slog.Logger
 	now      func() time.Time
@@ -34,6 +35,7 @@ type Server struct {
 type Config struct {
 	Platform *platform.Platform // which judges
 	Tokens   Tokens             // who may ask, until SetTokens says otherwise
+	Page     http.Handler       // serves /ui/, to who may read all that it shows; nil for none
 	// Rate is how many requests a second are answered, those of the clinical app
 	// and GET /healthz aside; 0 is no bound.
 	Rate    int
@@ -42,6 +44,9 @@ type Config struct {
 	Version string           // of this program
 }
 
+// pages is where the pages for people stand.
+const pages = "/ui/"
+
 // streams is how many bulk streams run at once. Each holds on to one state of the
 // database as long as its reader is slow.
 const streams = 4
@@ -49,7 +54,7 @@ const streams = 4
 // New returns the server.
 func New(c Config) *Server {
 	s := &Server{
-		platform: c.Platform, log: c.Log, now: c.Now, version: c.Version,
+		platform: c.Platform, page: c.Page, log: c.Log, now: c.Now, version: c.Version,
 		mux: http.NewServeMux(), bulk: make(chan struct{}, streams),
 		gzips: sync.Pool{New: newGzip},
 	}
@@ -126,6 +131,7 @@ func (s *Server) resources() map[string]methods {
 		"/licenses/{id}/rebind":      {"POST": {"license.revoke", bare(s.rebindLicence)}},
 		"/subscriptions/{id}/status": {"POST": {"billing.write", write(s.setBilling)}},
 		"/audit":                     {"GET": {"audit.read", s.audit}},
+		pages:                        {"GET": {byPassword, s.look}},
 		"/":                          {}, // every other path
 	}
 }
@@ -139,7 +145,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(r.URL.Path, "/ehr/"):
 		// The mux would redirect the paths that are meant to fool a gate.
 		s.serve(w, r, methods{r.Method: {"", s.gate}})
-	case r.URL.Path != path.Clean(r.URL.Path):
+	case r.URL.Path != path.Clean(r.URL.Path) && r.URL.Path != pages:
 		s.serve(w, r, methods{})
 	default:
 		s.mux.ServeHTTP(w, r)

@@ -127,11 +127,46 @@ func (x *exchange) authoriseBox(token string) error {
 	return nil
 }
 
+// byPassword stands for the capabilities of who looks at the pages, with a browser,
+// which asks for a password and not for a token.
+const byPassword = "a password"
+
+// authoriseLook lets pass who gives, as the password of any user, a token that may
+// read everything which the pages show.
+func (x *exchange) authoriseLook() error {
+	_, token, _ := x.r.BasicAuth()
+	if len(token) > maxToken {
+		return problemf(unauthenticated, "Authorization: want Basic, with a token for a password")
+	}
+	holder, known := x.tokens.Load().find(token)
+	if !known {
+		x.w.Header().Set("WWW-Authenticate", `Basic realm="ehr", charset="UTF-8"`)
+		return problemf(unauthenticated, "Authorization: want Basic, with a token for a password")
+	}
+	for _, capability := range []string{"clients.read", "entitlements.read", "license.read", "tenant_admins.manage", "audit.read"} {
+		if !holder.holds(capability) {
+			return missing(holder, capability)
+		}
+	}
+	x.actor = holder.actor
+	return nil
+}
+
+// missing is the no to a holder without a capability.
+func missing(h *holder, capability string) error {
+	p := problemf(capabilityMissing, "actor %q: does not hold %s", h.actor, capability)
+	p.Capability = capability
+	return p
+}
+
 // authorise lets pass who holds a token with the capability. Without one it lets
 // everybody pass.
 func (x *exchange) authorise(capability string) error {
 	if capability == "" {
 		return nil
+	}
+	if capability == byPassword {
+		return x.authoriseLook()
 	}
 	scheme, token, _ := strings.Cut(x.r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || len(token) > maxToken {
@@ -145,9 +180,7 @@ func (x *exchange) authorise(capability string) error {
 		return problemf(unauthenticated, "Authorization: the token is not known here")
 	}
 	if !holder.holds(capability) {
-		missing := problemf(capabilityMissing, "actor %q: does not hold %s", holder.actor, capability)
-		missing.Capability = capability
-		return missing
+		return missing(holder, capability)
 	}
 	x.actor = holder.actor
 	return nil
