@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -21,6 +22,13 @@ import (
 )
 
 // The tests of this file run the program as a process, or as its command line.
+
+// killRounds is how often the process is killed under load: a few times by default,
+// as one round finds what a mistake breaks in nearly every one.
+var killRounds = flag.Int("kill-rounds", 5, "how often the EHR is killed under load")
+
+// fleetSize is how many tenants are read at size.
+var fleetSize = flag.Int("fleet", 3000, "how many tenants are read in constant memory")
 
 // build makes the binary once for the test that asks.
 func build(t *testing.T) string {
@@ -58,11 +66,11 @@ func spawn(t *testing.T, binary, db string, more ...string) (*exec.Cmd, target) 
 // and compares what the next one holds with what the clients were told.
 func TestWhatWasAnsweredSurvivesKill(t *testing.T) {
 	binary, db := build(t), filepath.Join(t.TempDir(), "ehr.db")
-	const clients, rounds = 16, 5
+	const clients = 16
 	known := modules(t)
 	var ids []string
 	told := make([]grant, clients) // the newest answer of each client
-	for round := range rounds {
+	for round := range *killRounds {
 		process, at := spawn(t, binary, db)
 		for i := len(ids); i < clients; i++ {
 			ids = append(ids, at.provisioned(t, "t", "health-centre", "main"))
@@ -82,7 +90,7 @@ func TestWhatWasAnsweredSurvivesKill(t *testing.T) {
 				}
 			})
 		}
-		for range 40 * (round + 1) {
+		for range 40 * (round%5 + 1) {
 			<-enough
 		}
 		process.Process.Kill()
@@ -125,6 +133,70 @@ func try(at target, id, etag string, rows ...row) (g grant, err error) {
 	err = json.Unmarshal(body, &g)
 	g.ETag = answered
 	return g, err
+}
+
+// TestAFleetIsReadInConstantMemory reads all grants, and all tenants in pages, of a
+// fleet, and looks at what the process holds at most.
+func TestAFleetIsReadInConstantMemory(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "ehr.db")
+	process, _ := spawn(t, build(t), db, "--seed-fleet", fmt.Sprint(*fleetSize))
+	process.Process.Signal(syscall.SIGTERM) // filling it takes memory that reading does not
+	if err := process.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	process, at := spawn(t, build(t), db)
+	for range 3 {
+		lines, last := readLines(t, at, "/entitlements")
+		if lines != *fleetSize+1 || !strings.Contains(last, fmt.Sprintf(`"total":%d`, *fleetSize)) {
+			t.Errorf("%d lines, the last %s", lines, last)
+		}
+	}
+	if list := at.all(t, "/tenants?limit=1000"); list.Total != int64(*fleetSize) {
+		t.Errorf("%d tenants", list.Total)
+	}
+	const most = 160 << 20 // whatever the fleet's size: a cache for each connection, and pages
+	if peak := peakMemory(t, process.Process.Pid); peak > most {
+		t.Errorf("it held %d MiB at most", peak>>20)
+	} else {
+		t.Logf("it held %d MiB at most, of %d tenants", peak>>20, *fleetSize)
+	}
+}
+
+// readLines reads a stream without keeping it.
+func readLines(t *testing.T, at target, path string) (lines int, last string) {
+	t.Helper()
+	request := at.root(t, "GET", path, nil).request
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	scanner := bufio.NewScanner(response.Body)
+	scanner.Buffer(nil, 1<<20)
+	for scanner.Scan() {
+		lines, last = lines+1, scanner.Text()
+	}
+	if err := scanner.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return lines, last
+}
+
+// peakMemory is the most that a process has had in memory, in bytes.
+func peakMemory(t *testing.T, pid int) int64 {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Skip("this system does not tell what a process holds")
+	}
+	for line := range strings.Lines(string(text)) {
+		var kib int64
+		if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kib); n == 1 {
+			return kib << 10
+		}
+	}
+	t.Skip("this system does not tell what a process held at most")
+	return 0
 }
 
 func TestARestartKeepsEverything(t *testing.T) {
