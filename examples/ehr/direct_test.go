@@ -80,7 +80,7 @@ func seed(b *testing.B, p *platform.Platform, n int) []catalog.TenantID {
 }
 
 // putsWithoutHTTP makes the writes of benchmarkPut by calling the platform.
-func putsWithoutHTTP(b *testing.B, db string, full bool, authority []byte) time.Duration {
+func putsWithoutHTTP(b *testing.B, db string, full bool, authority []byte) cost {
 	b.Helper()
 	p, stop := withoutHTTP(b, db)
 	defer stop()

@@ -55,6 +55,9 @@ func (f *File) resume() error {
 	if len(whole) == 0 && start > 0 {
 		return fmt.Errorf("its last line is longer than %d bytes: not an outbox", maxLine)
 	}
+	if !beginsMail(tail[len(whole):]) {
+		return errors.New("it ends in what is no mail: not an outbox")
+	}
 	if f.last, err = lastID(whole); err != nil {
 		return err
 	}
@@ -64,6 +67,14 @@ func (f *File) resume() error {
 	}
 	_, err = f.file.Seek(end, io.SeekStart)
 	return err
+}
+
+// beginsMail reports whether a line that was not finished is one of ours. Nothing
+// else is cut off.
+func beginsMail(line []byte) bool {
+	const begin = `{"id":"`
+	n := min(len(line), len(begin))
+	return string(line[:n]) == begin[:n]
 }
 
 // lastID returns the id of the last of some lines.
