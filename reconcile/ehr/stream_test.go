@@ -128,7 +128,7 @@ func TestAStreamThatIsNotWholeIsUnknown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, _, err := streamed(t, play(t, c.answer).client(t, func(o *ehr.Options) { o.Timeout, o.Retries = 300*time.Millisecond, -1 }))
+			_, _, err := streamed(t, play(t, c.answer).client(t, func(o *ehr.Options) { o.Timeout, o.Retries = timeoutFor(c.says), -1 }))
 			mustBeUnknown(t, err, c.says)
 		})
 	}
@@ -159,7 +159,7 @@ func TestAStreamThatIsRefusedIsThePlatformsWord(t *testing.T) {
 // TestTheTimeOfWhoeverReadsAStreamIsTheirOwn has a reader that is slower than a
 // part of the stream may be, and a stream that as a whole takes longer too.
 func TestTheTimeOfWhoeverReadsAStreamIsTheirOwn(t *testing.T) {
-	const limit = 250 * time.Millisecond
+	const limit = 400 * time.Millisecond
 	next := make(chan struct{})
 	platform := play(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/x-ndjson")
