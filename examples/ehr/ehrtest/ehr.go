@@ -39,6 +39,7 @@ func StartOn(t testing.TB, db string, more ...string) *EHR {
 	args := append([]string{"--listen", "127.0.0.1:0", "--db", db, "--tokens", tokensFile(t)}, more...)
 	process := exec.Command(built.path(t), args...)
 	process.Stderr = t.Output()
+	tie(process)
 	stdout, err := process.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
