@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"io"
 	"net/http"
@@ -62,11 +61,7 @@ func (do act[T]) on(x *exchange, text []byte) error {
 	if err != nil {
 		return err
 	}
-	plain, err := json.Marshal(said.Body)
-	if err != nil {
-		return err
-	}
-	retry, err := x.retry(sha256.Sum256(plain))
+	retry, err := x.retry(said.Body)
 	if err != nil {
 		return err
 	}

@@ -188,7 +188,7 @@ func (x *exchange) authorise(capability string) error {
 
 // retry returns what the Idempotency-Key of a write stands for, or nil without
 // one. A key is its actor's own, for one method and path.
-func (x *exchange) retry(body [sha256.Size]byte) (*platform.Retry, error) {
+func (x *exchange) retry(body any) (*platform.Retry, error) {
 	keys := x.r.Header.Values("Idempotency-Key")
 	if len(keys) == 0 {
 		return nil, nil
@@ -197,6 +197,12 @@ func (x *exchange) retry(body [sha256.Size]byte) (*platform.Retry, error) {
 	if len(keys) > 1 || !printable(keys[0]) || len(keys[0]) > maxKey {
 		return nil, problemf(string(platform.Invalid), "Idempotency-Key: want one of 1 to %d printable bytes", maxKey)
 	}
+	// Spelled anew, so that spacing and the order of names do not tell two bodies
+	// apart.
+	plain, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
 	scope := strings.Join([]string{x.actor, x.r.Method, x.r.URL.EscapedPath(), keys[0]}, "\n")
-	return &platform.Retry{ID: sha256.Sum256([]byte(scope)), Body: body}, nil
+	return &platform.Retry{ID: sha256.Sum256([]byte(scope)), Body: sha256.Sum256(plain)}, nil
 }
