@@ -152,149 +152,193 @@ type beat struct {
 	Directives []struct{ Do, Licence, Token string }
 }
 
+// life is a licence on its way, with the box that uses it.
+type life struct {
+	target
+	id   string // the tenant
+	l    licensed
+	next licensed // what replaces it
+}
+
+// checkTheLifeOfALicence makes its checks one after the other: each goes on where
+// the one before ended.
 func checkTheLifeOfALicence(t *T, at target) {
-	id := at.onPrem(t, "hospital")
-	l := at.issue(t, id)
-	labs := func() int { return at.gate(t, id+"/main/labs") }
-	beat := func(t *T, fingerprint string, enforced any) (b beat) {
-		at.box(t, l, "heartbeat", object{"fingerprint": fingerprint, "enforced_revision": enforced}).want(200).decode(t, &b)
-		return b
+	v := &life{target: at, id: at.onPrem(t, "hospital")}
+	v.l = at.issue(t, v.id)
+	for _, step := range []struct {
+		name string
+		run  func(*T)
+	}{
+		{"no heartbeat before activation", v.beforeActivation},
+		{"activation binds a fingerprint, and may be repeated", v.activation},
+		{"the gate answers from the heartbeat that reports the rows enforced", v.firstHeartbeat},
+		{"a PUT is accepted at once and enforced by a later heartbeat", v.enforcement},
+		{"billing suspends it, and restores it", v.suspension},
+		{"rebind moves it to other hardware", v.rebinding},
+		{"a new licence waits for the box to activate it", v.renewal},
+		{"revoke locks the deployment: 403 on every clinical route", v.revocation},
+		{"until a box activates another one", v.unlocking},
+	} {
+		t.Run(step.name, step.run)
 	}
-	status := func(t *T) (s struct {
-		Reachable bool
-		App       string
-		Enforced  *struct{ Revision int64 }
-		Licence   *struct {
-			ID, State    string
-			HeartbeatAt  *string `json:"heartbeat_at"`
-			OfflineUntil *string `json:"offline_until"`
-		}
-	}) {
-		at.root(t, "GET", "/tenants/"+id+"/ehr-status", nil).want(200).decode(t, &s)
-		return s
+}
+
+// route is the status of a route of the tenant's.
+func (v *life) route(t *T, name string) int { return v.gate(t, v.id+"/main/"+name) }
+
+// heartbeat is what a box is told that says what it enforces.
+func (v *life) heartbeat(t *T, fingerprint string, enforced any) (b beat) {
+	v.box(t, v.l, "heartbeat", object{"fingerprint": fingerprint, "enforced_revision": enforced}).want(200).decode(t, &b)
+	return b
+}
+
+// deployment is the tenant's EHR status.
+type deployment struct {
+	Reachable bool
+	App       string
+	Enforced  *struct{ Revision int64 }
+	Licence   *struct {
+		ID, State    string
+		HeartbeatAt  *string `json:"heartbeat_at"`
+		OfflineUntil *string `json:"offline_until"`
 	}
-	tenantStatus := func() string {
-		var tenant struct{ Status string }
-		at.root(t, "GET", "/tenants/"+id, nil).want(200).decode(t, &tenant)
-		return tenant.Status
+}
+
+func (v *life) deployment(t *T) (d deployment) {
+	v.root(t, "GET", "/tenants/"+v.id+"/ehr-status", nil).want(200).decode(t, &d)
+	return d
+}
+
+// status is the tenant's.
+func (v *life) status(t *T) string {
+	var tenant struct{ Status string }
+	v.root(t, "GET", "/tenants/"+v.id, nil).want(200).decode(t, &tenant)
+	return tenant.Status
+}
+
+func (v *life) beforeActivation(t *T) {
+	v.box(t, v.l, "heartbeat", object{"fingerprint": "box-1"}).refused(403, "licence-not-active")
+	if d := v.deployment(t); d.Reachable || d.Enforced != nil || d.Licence.State != "issued" || d.Licence.HeartbeatAt != nil {
+		t.Errorf("status %+v", d)
 	}
-	t.Run("no heartbeat before activation", func(t *T) {
-		at.box(t, l, "heartbeat", object{"fingerprint": "box-1"}).refused(403, "licence-not-active")
-		if s := status(t); s.Reachable || s.Enforced != nil || s.Licence.State != "issued" || s.Licence.HeartbeatAt != nil {
-			t.Errorf("status %+v", s)
+}
+
+func (v *life) activation(t *T) {
+	v.box(t, v.l, "activate", object{}).refused(422, "invalid")
+	for range 2 {
+		active := readLicence(t, v.box(t, v.l, "activate", object{"fingerprint": "box-1"}).want(200))
+		if active.State != "active" || active.Token == "" {
+			t.Errorf("licence %+v", active)
 		}
-	})
-	t.Run("activation binds a fingerprint, and may be repeated", func(t *T) {
-		at.box(t, l, "activate", object{}).refused(422, "invalid")
-		for range 2 {
-			active := readLicence(t, at.box(t, l, "activate", object{"fingerprint": "box-1"}).want(200))
-			if active.State != "active" || active.Token == l.Token {
-				t.Errorf("licence %+v", active)
-			}
-		}
-		at.box(t, l, "activate", object{"fingerprint": "box-2"}).refused(403, "fingerprint-mismatch")
-		at.box(t, l, "heartbeat", object{"fingerprint": "box-2"}).refused(403, "fingerprint-mismatch")
-		if got := labs(); got != 403 {
-			t.Errorf("gate before a heartbeat that reports what is enforced: %d", got)
-		}
-	})
-	t.Run("the gate answers from the heartbeat that reports the rows enforced", func(t *T) {
-		b := beat(t, "box-1", nil)
-		if b.Grant.Revision != 1 || b.Grant.ETag == "" || len(b.Grant.Rows) == 0 || b.Token == "" || len(b.Directives) != 0 {
-			t.Errorf("heartbeat %+v", b)
-		}
-		if got := labs(); got != 403 {
-			t.Errorf("gate before: %d", got)
-		}
-		beat(t, "box-1", 1)
-		if got := labs(); got != 200 {
-			t.Errorf("gate after: %d", got)
-		}
-		if s := status(t); !s.Reachable || s.App != "up" || s.Enforced.Revision != 1 || *s.Licence.OfflineUntil <= *s.Licence.HeartbeatAt {
-			t.Errorf("status %+v", s)
-		}
-	})
-	t.Run("a PUT is accepted at once and enforced by a later heartbeat", func(t *T) {
-		at.replace(t, id, at.grant(t, id).ETag, row{"main", "theatre"}).want(200)
-		if got := labs(); got != 200 {
-			t.Errorf("gate after the PUT: %d", got)
-		}
-		beat(t, "box-1", 1)
-		at.replace(t, id, at.grant(t, id).ETag, row{"main", "rx"}).want(200)
-		if got := labs(); got != 200 {
-			t.Errorf("gate after a heartbeat of the old revision: %d", got)
-		}
-		beat(t, "box-1", 2) // given, and replaced since
-		if got, theatre := labs(), at.gate(t, id+"/main/theatre"); got != 403 || theatre != 200 {
-			t.Errorf("gate after the heartbeat of revision 2: %d, %d", got, theatre)
-		}
-		beat(t, "box-1", 77) // never given
-		if theatre := at.gate(t, id+"/main/theatre"); theatre != 403 {
-			t.Errorf("gate by rows that nobody knows: %d", theatre)
-		}
-		beat(t, "box-1", 3)
-		if rx := at.gate(t, id+"/main/rx"); rx != 200 {
-			t.Errorf("gate after revision 3: %d", rx)
-		}
-	})
-	t.Run("billing suspends it, and restores it", func(t *T) {
-		at.root(t, "POST", "/subscriptions/"+id+"/status", object{"status": "suspended"}).want(200)
-		if b := beat(t, "box-1", 3); len(b.Directives) != 1 || b.Directives[0].Do != "suspend" || at.state(t, l) != "suspended" {
-			t.Errorf("heartbeat %+v, state %s", b, at.state(t, l))
-		}
-		at.root(t, "POST", "/subscriptions/"+id+"/status", object{"status": "active"}).want(200)
-		if b := beat(t, "box-1", 3); len(b.Directives) != 0 || at.state(t, l) != "active" {
-			t.Errorf("heartbeat %+v", b)
-		}
-	})
-	t.Run("rebind moves it to other hardware", func(t *T) {
-		if r := readLicence(t, at.root(t, "POST", "/licenses/"+l.ID+"/rebind", object{"fingerprint": "box-2"}).want(200)); r.State != "issued" {
-			t.Errorf("licence %+v", r)
-		}
-		at.box(t, l, "heartbeat", object{"fingerprint": "box-1"}).refused(403, "fingerprint-mismatch")
-		at.box(t, l, "activate", object{"fingerprint": "box-1"}).refused(403, "fingerprint-mismatch")
-		at.box(t, l, "activate", object{"fingerprint": "box-2"}).want(200)
-		if rx := at.gate(t, id+"/main/rx"); rx != 403 {
-			t.Errorf("gate before the new box has said what it enforces: %d", rx)
-		}
-		beat(t, "box-2", 3)
-		if rx := at.gate(t, id+"/main/rx"); rx != 200 {
-			t.Errorf("gate of the new box: %d", rx)
-		}
-	})
-	var next licensed
-	t.Run("a new licence waits for the box to activate it", func(t *T) {
-		next = at.issue(t, id)
-		b := beat(t, "box-2", 3)
-		if len(b.Directives) != 1 || b.Directives[0].Do != "renew" || b.Directives[0].Licence != next.ID || b.Directives[0].Token != next.Token {
-			t.Fatalf("heartbeat %+v", b)
-		}
-		at.box(t, next, "activate", object{"fingerprint": "box-2"}).want(200)
-		at.box(t, l, "heartbeat", object{"fingerprint": "box-2"}).refused(403, "licence-revoked")
-		if rx := at.gate(t, id+"/main/rx"); rx != 200 || at.state(t, next) != "active" || at.state(t, l) != "revoked" {
-			t.Errorf("gate %d, states %s and %s", rx, at.state(t, next), at.state(t, l))
-		}
-	})
-	t.Run("revoke locks the deployment: 403 on every clinical route", func(t *T) {
-		if r := readLicence(t, at.root(t, "POST", "/licenses/"+next.ID+"/revoke", nil).want(200)); r.State != "revoked" {
-			t.Errorf("licence %+v", r)
-		}
-		at.as(t, "", "GET", "/ehr/"+id+"/main/rx", nil).refused(403, "tenant-locked")
-		at.box(t, next, "activate", object{"fingerprint": "box-2"}).refused(403, "licence-revoked")
-		at.box(t, next, "heartbeat", object{"fingerprint": "box-2"}).refused(403, "licence-revoked")
-		at.root(t, "POST", "/licenses/"+next.ID+"/rebind", object{}).refused(403, "licence-revoked")
-		if s := tenantStatus(); s != "locked" {
-			t.Errorf("status %s", s)
-		}
-	})
-	t.Run("until a box activates another one", func(t *T) {
-		last := at.issue(t, id)
-		if s := tenantStatus(); s != "locked" {
-			t.Errorf("status %s", s)
-		}
-		at.box(t, last, "activate", object{"fingerprint": "box-3"}).want(200)
-		if s := tenantStatus(); s == "locked" {
-			t.Errorf("status %s", s)
-		}
-	})
+	}
+	v.box(t, v.l, "activate", object{"fingerprint": "box-2"}).refused(403, "fingerprint-mismatch")
+	v.box(t, v.l, "heartbeat", object{"fingerprint": "box-2"}).refused(403, "fingerprint-mismatch")
+	if got := v.route(t, "labs"); got != 403 {
+		t.Errorf("gate before a heartbeat that reports what is enforced: %d", got)
+	}
+}
+
+func (v *life) firstHeartbeat(t *T) {
+	b := v.heartbeat(t, "box-1", nil)
+	if b.Grant.Revision != 1 || len(b.Grant.Rows) == 0 || b.Token == "" || len(b.Directives) != 0 {
+		t.Errorf("heartbeat %+v", b)
+	}
+	if got := v.route(t, "labs"); got != 403 {
+		t.Errorf("gate before: %d", got)
+	}
+	v.heartbeat(t, "box-1", 1)
+	if got := v.route(t, "labs"); got != 200 {
+		t.Errorf("gate after: %d", got)
+	}
+	if d := v.deployment(t); !d.Reachable || d.App != "up" || d.Enforced.Revision != 1 || *d.Licence.OfflineUntil <= *d.Licence.HeartbeatAt {
+		t.Errorf("status %+v", d)
+	}
+}
+
+func (v *life) enforcement(t *T) {
+	v.replace(t, v.id, v.grant(t, v.id).ETag, row{"main", "theatre"}).want(200)
+	if got := v.route(t, "labs"); got != 200 {
+		t.Errorf("gate after the PUT: %d", got)
+	}
+	v.heartbeat(t, "box-1", 1)
+	v.replace(t, v.id, v.grant(t, v.id).ETag, row{"main", "rx"}).want(200)
+	if got := v.route(t, "labs"); got != 200 {
+		t.Errorf("gate after a heartbeat of the old revision: %d", got)
+	}
+	v.heartbeat(t, "box-1", 2) // given, and replaced since
+	if labs, theatre := v.route(t, "labs"), v.route(t, "theatre"); labs != 403 || theatre != 200 {
+		t.Errorf("gate after the heartbeat of revision 2: %d, %d", labs, theatre)
+	}
+	v.heartbeat(t, "box-1", 77) // never given
+	if theatre := v.route(t, "theatre"); theatre != 403 {
+		t.Errorf("gate by rows that nobody knows: %d", theatre)
+	}
+	v.heartbeat(t, "box-1", 3)
+	if rx := v.route(t, "rx"); rx != 200 {
+		t.Errorf("gate after revision 3: %d", rx)
+	}
+}
+
+func (v *life) suspension(t *T) {
+	v.root(t, "POST", "/subscriptions/"+v.id+"/status", object{"status": "suspended"}).want(200)
+	v.heartbeat(t, "box-1", 3)
+	if got := v.state(t, v.l); got != "suspended" {
+		t.Errorf("state %s", got)
+	}
+	v.root(t, "POST", "/subscriptions/"+v.id+"/status", object{"status": "active"}).want(200)
+	v.heartbeat(t, "box-1", 3)
+	if got := v.state(t, v.l); got != "active" {
+		t.Errorf("state %s", got)
+	}
+}
+
+func (v *life) rebinding(t *T) {
+	v.root(t, "POST", "/licenses/"+v.l.ID+"/rebind", object{"fingerprint": "box-2"}).want(200)
+	v.box(t, v.l, "heartbeat", object{"fingerprint": "box-1"}).refused(403, "fingerprint-mismatch")
+	v.box(t, v.l, "activate", object{"fingerprint": "box-1"}).refused(403, "fingerprint-mismatch")
+	v.box(t, v.l, "activate", object{"fingerprint": "box-2"}).want(200)
+	if rx := v.route(t, "rx"); rx != 403 {
+		t.Errorf("gate before the new box has said what it enforces: %d", rx)
+	}
+	v.heartbeat(t, "box-2", 3)
+	if rx := v.route(t, "rx"); rx != 200 {
+		t.Errorf("gate of the new box: %d", rx)
+	}
+}
+
+func (v *life) renewal(t *T) {
+	v.next = v.issue(t, v.id)
+	b := v.heartbeat(t, "box-2", 3)
+	if len(b.Directives) != 1 || b.Directives[0].Do != "renew" || b.Directives[0].Licence != v.next.ID || b.Directives[0].Token == "" {
+		t.Errorf("heartbeat %+v", b)
+	}
+	v.box(t, v.next, "activate", object{"fingerprint": "box-2"}).want(200)
+	v.box(t, v.l, "heartbeat", object{"fingerprint": "box-2"}).refused(403, "licence-revoked")
+	if rx, next, l := v.route(t, "rx"), v.state(t, v.next), v.state(t, v.l); rx != 200 || next != "active" || l != "revoked" {
+		t.Errorf("gate %d, states %s and %s", rx, next, l)
+	}
+}
+
+func (v *life) revocation(t *T) {
+	if r := readLicence(t, v.root(t, "POST", "/licenses/"+v.next.ID+"/revoke", nil).want(200)); r.State != "revoked" {
+		t.Errorf("licence %+v", r)
+	}
+	v.as(t, "", "GET", "/ehr/"+v.id+"/main/rx", nil).want(403)
+	v.box(t, v.next, "activate", object{"fingerprint": "box-2"}).refused(403, "licence-revoked")
+	v.box(t, v.next, "heartbeat", object{"fingerprint": "box-2"}).refused(403, "licence-revoked")
+	v.root(t, "POST", "/licenses/"+v.next.ID+"/rebind", object{}).refused(403, "licence-revoked")
+	if got := v.status(t); got != "locked" {
+		t.Errorf("status %s", got)
+	}
+}
+
+func (v *life) unlocking(t *T) {
+	last := v.issue(t, v.id)
+	if got := v.status(t); got != "locked" {
+		t.Errorf("status %s", got)
+	}
+	v.box(t, last, "activate", object{"fingerprint": "box-3"}).want(200)
+	if got := v.status(t); got == "locked" {
+		t.Errorf("status %s", got)
+	}
 }
