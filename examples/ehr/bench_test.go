@@ -241,6 +241,7 @@ func benchmarkPut(b *testing.B, db string, full bool) {
 	report(b, took, floor)
 	b.ReportMetric(float64(b.N)/direct.wall.Seconds(), "direct-ops/s")
 	b.ReportMetric(took.wall.Seconds()/direct.wall.Seconds(), "x-direct")
+	b.ReportMetric(took.wall.Seconds()/(floor.wall+direct.wall).Seconds(), "x-floor-and-direct")
 }
 
 // BenchmarkBulk reads the stream of 10,000 grants, beside a handler that has its
