@@ -43,7 +43,7 @@ func (e *engine) renew() error {
 func (e *engine) evaluate(u *unit, module string) (n *node, problems Problems, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			e.ctx = nil // whatever state the panic left it in
+			*e = engine{} // whatever state the panic left it in
 			n, problems = nil, Problems{problemf(Syntax, u.start(), "CUE ended with an internal error: %s", cut(fmt.Sprint(fault)))}
 		}
 	}()

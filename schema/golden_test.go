@@ -82,7 +82,7 @@ func compare(t *testing.T, what, want, got string) {
 }
 
 // treeOf returns the fleet of an archive.
-func treeOf(t *testing.T, archive *txtar.Archive) fstest.MapFS {
+func treeOf(t testing.TB, archive *txtar.Archive) fstest.MapFS {
 	t.Helper()
 	base, err := txtar.ParseFile("testdata/base.txtar")
 	if err != nil {

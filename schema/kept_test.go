@@ -51,7 +51,7 @@ func TestAChangeEvaluatesWhatItMayChange(t *testing.T) {
 		"a further file of a tenant":    {changed: with(files, "tenants/kisumu/more.cue", "package fleet\n"), evaluated: 1},
 		"a file's name":                 {changed: moved(files, siaya, "tenants/west/siaya/s.cue"), evaluated: 1},
 		"a directory":                   {changed: moved(files, siaya, "tenants/siaya/t.cue"), evaluated: 1},
-		"a plain directory":               {changed: moved(files, kisumu, "tenants/east/kisumu/tenant.cue"), evaluated: 1},
+		"a plain directory":             {changed: moved(files, kisumu, "tenants/east/kisumu/tenant.cue"), evaluated: 1},
 		"a shared file":                 {changed: replaced(files, "tenants/west/shared.cue", "pilot", "wanted"), evaluated: 2},
 		"a shared file at the top":      {changed: with(files, "shared.cue", "package fleet\n_x: 1\n"), evaluated: 3},
 		"an imported package":           {changed: replaced(files, "lib/lib.cue", "deep.reason", `deep.reason + "!"`), evaluated: 1, forgets: 1},

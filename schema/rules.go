@@ -133,11 +133,15 @@ func (r *rules) instruments() {
 		"instruments are connected, and no facility holds the module %q", connectModule)
 }
 
-// broken is a dependency that is not met.
-type broken struct{ module, needed int }
+// broken is a dependency that is not met, by the statement to blame.
+type broken struct {
+	module, needed int
+	pos            catalog.Position
+}
 
 // dependencies reports each module that is in force without one that it
-// requires: once, at the first facility and span where that is so.
+// requires: once for each statement to blame, at the first facility and span
+// where that is so.
 func (r *rules) dependencies() {
 	reported := map[broken]bool{}
 	for i := range r.tenant.Facilities {
@@ -146,9 +150,8 @@ func (r *rules) dependencies() {
 			held := r.catalog.Holds(r.tenant, f, span.Instant())
 			for module := range held.All() {
 				for _, needed := range r.catalog.Module(module).Needs() {
-					if b := (broken{module, needed}); !held.Has(needed) && !reported[b] {
-						reported[b] = true
-						r.dependency(f, span, b)
+					if !held.Has(needed) {
+						r.dependency(reported, f, span, module, needed)
 					}
 				}
 			}
@@ -156,16 +159,21 @@ func (r *rules) dependencies() {
 	}
 }
 
-// dependency points at the statement that takes the needed module away, else at
-// the one that gives the module.
-func (r *rules) dependency(f *catalog.Facility, span catalog.Span, b broken) {
-	module, needed := r.catalog.Module(b.module), r.catalog.Module(b.needed)
+// dependency blames the statement that takes the needed module away, else the one
+// that gives the module.
+func (r *rules) dependency(reported map[broken]bool, f *catalog.Facility, span catalog.Span, of, on int) {
+	module, needed := r.catalog.Module(of), r.catalog.Module(on)
 	gives := r.catalog.Cause(r.tenant, f, module.Key, span.Instant())
 	takes := r.catalog.Cause(r.tenant, f, needed.Key, span.Instant())
 	pos, other, note := gives.Pos, module.Pos, "required here"
 	if takes.Adjustment != nil {
 		pos, other, note = takes.Pos, gives.Pos, "given here"
 	}
+	blamed := broken{of, on, pos}
+	if reported[blamed] {
+		return
+	}
+	reported[blamed] = true
 	r.report(Dependency, pos, "grant "+needed.Key.String()+" too, or take "+module.Key.String()+" away",
 		"module %q is in force at %s without %q, which it requires, %s", module.Key, f.ID, needed.Key, span)
 	r.relate(other, note)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"strings"
@@ -19,6 +20,7 @@ import (
 const (
 	maxEvaluation = 10 * time.Second
 	maxMemory     = 512 << 20 // bytes of Go memory in use
+	maxLeft       = 64 << 20  // bytes of it that one evaluation may leave to the next
 	maxStack      = 128 << 20 // bytes; a deeper recursion ends the process
 	maxFrame      = 64 << 20  // bytes of one message between the two processes
 	watchEvery    = 5 * time.Millisecond
@@ -43,7 +45,7 @@ func newInPlace(parallelism int) *inPlace {
 func (p *inPlace) evaluate(_ context.Context, u *unit, module string) (*node, Problems, error) {
 	e := <-p.engines
 	defer func() { p.engines <- e }()
-	return e.evaluate(u, module)
+	return e.evaluate(newRequest(u, module).unit(), module) // CUE writes to what it reads, and files are shared
 }
 
 // Sandbox evaluates units in processes of their own, each of which runs Serve.
@@ -284,6 +286,7 @@ func (c *child) lastWords(err error) error {
 // process must end, as an evaluation may still be running.
 func Serve(in io.Reader, out io.Writer) error {
 	debug.SetMaxStack(maxStack)
+	debug.SetMemoryLimit(maxMemory) // what nobody needs any more is no use of memory
 	requests := make(chan *request)
 	ended := make(chan error, 1)
 	go func() {
@@ -315,8 +318,25 @@ func Serve(in io.Reader, out io.Writer) error {
 			if err != nil || answer.Over != "" {
 				return err
 			}
+			e.forget()
 		}
 	}
+}
+
+// forget gives up what the last evaluation left behind, where that is so much
+// that it would count against the next.
+func (e *engine) forget() {
+	if memoryInUse() > maxLeft {
+		*e = engine{}
+		runtime.GC()
+	}
+}
+
+// memoryInUse returns how many bytes of memory hold values and stacks.
+func memoryInUse() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64() + sample[1].Value.Uint64()
 }
 
 // serve answers one request.
@@ -336,7 +356,6 @@ func watch(ended <-chan error, evaluate func() *response) *response {
 	go func() { done <- evaluate() }()
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
 	for {
 		select {
 		case answer := <-done:
@@ -344,8 +363,7 @@ func watch(ended <-chan error, evaluate func() *response) *response {
 		case <-ended:
 			return nil
 		case <-ticker.C:
-			metrics.Read(sample)
-			if sample[0].Value.Uint64()+sample[1].Value.Uint64() > maxMemory {
+			if memoryInUse() > maxMemory {
 				return &response{Over: tooMuchMemory}
 			}
 		}

@@ -17,7 +17,7 @@ import (
 )
 
 // fleet returns the base fleet with further files; an empty one is taken away.
-func fleet(t *testing.T, files map[string]string) fstest.MapFS {
+func fleet(t testing.TB, files map[string]string) fstest.MapFS {
 	t.Helper()
 	archive := &txtar.Archive{}
 	for name, data := range files {

@@ -64,15 +64,19 @@ type Store struct {
 // Open reads the segments of a folder, which need not exist.
 func Open(dir string) (*Store, error) {
 	s := &Store{dir: dir, held: map[schema.Key][]byte{}, used: map[schema.Key]bool{}}
-	names, err := filepath.Glob(filepath.Join(dir, "*"+suffix))
-	if err != nil {
-		return nil, err
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the evaluation cache: %w", err)
 	}
-	for _, name := range names {
-		info, err := os.Stat(name)
-		if err != nil || s.size+int(info.Size()) > maxFolder {
+	for _, e := range entries {
+		if !e.Type().IsRegular() || !strings.HasSuffix(e.Name(), suffix) {
 			continue
 		}
+		info, err := e.Info()
+		if err != nil || int64(s.size)+info.Size() > maxFolder {
+			continue
+		}
+		name := filepath.Join(dir, e.Name())
 		data, err := os.ReadFile(name)
 		if err != nil {
 			continue // another process has written it anew
