@@ -157,10 +157,8 @@ func (e *engine) fields(u *unit, value cue.Value) (*node, Problems) {
 		path := []string{name}
 		definition, known := u.kind.Fields[name]
 		if !known {
-			if !u.sharedField(name) { // the check of the whole refuses it
-				top.add(field{Name: name, Value: &node{}, Pos: u.locate(all.Value(), path)})
-			}
-			continue
+			top.add(field{Name: name, Value: &node{}, Pos: u.written(path, all.Value())})
+			continue // which the check of the whole refuses
 		}
 		n, faults := e.field(u, definition, all.Value(), path)
 		problems = append(problems, faults...)
@@ -268,19 +266,4 @@ func (u *unit) convertFields(n *node, v, raw cue.Value, path []string) error {
 		n.add(f)
 	}
 	return nil
-}
-
-// sharedField reports whether a top-level name comes from the files above the
-// unit, where it has been refused already.
-func (u *unit) sharedField(name string) bool {
-	for _, f := range u.shared {
-		for _, decl := range f.syntax.Decls {
-			if x, ok := decl.(*ast.Field); ok {
-				if written, _, err := ast.LabelName(x.Label); err == nil && written == name {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }

@@ -9,6 +9,10 @@ func (s *Sandbox) Within(patience time.Duration) *Sandbox {
 	return s
 }
 
+// Refill puts back one of the places that Close takes, so that it can be called
+// again.
+func (s *Sandbox) Refill() { s.idle <- nil }
+
 // Processes returns the ids of the processes that wait for work. It must not be
 // called while a load is under way.
 func (s *Sandbox) Processes() []int {

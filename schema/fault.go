@@ -102,16 +102,11 @@ func beside(faults, problems Problems) Problems {
 // declared is the path of an error as a reader of the declaration knows it: CUE
 // names the schema's definition where the declaration has a field.
 func (u *unit) declared(path []string) []string {
-	var known []string
-	for _, name := range path {
-		for field, definition := range u.kind.Fields {
-			if name == definition {
-				name = field
-			}
-		}
-		if shapes()[name] == nil {
-			known = append(known, name)
+	path = slices.Clone(path)
+	for field, definition := range u.kind.Fields {
+		if len(path) > 0 && path[0] == definition {
+			path[0] = field
 		}
 	}
-	return known
+	return path
 }

@@ -103,7 +103,7 @@ func bindAll[T any](b *binder, nodes []*node, bind func(*binder, *node) []T, key
 		for _, item := range bind(b, n) {
 			name, pos := key(item)
 			if first, twice := given[name]; twice {
-				b.report(Duplicate, pos, "", "%q is declared twice", name)
+				b.report(Duplicate, pos, "", "%s is declared twice", quoted(name))
 				b.relate(first, "declared here first")
 				continue
 			}

@@ -66,6 +66,31 @@ func (f fields) tombstone(c *catalog.Tombstone) {
 
 // written is a tenant as plain CUE.
 func written(t *catalog.Tenant) string {
+	encoded, err := json.MarshalIndent(asFields(t), "", "\t")
+	if err != nil {
+		panic(err) // every tenant has a form in JSON
+	}
+	return fmt.Sprintf("package fleet\n\ntenant: %s\n", encoded)
+}
+
+// flat are the lines of a tenant's file in which each says one value.
+func flat(path string, value any) []string {
+	below, ok := value.(fields)
+	if !ok || len(below) == 0 {
+		encoded, err := json.Marshal(value)
+		if err != nil {
+			panic(err) // every value of a tenant has a form in JSON
+		}
+		return []string{fmt.Sprintf("%s%s\n", path, encoded)}
+	}
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(below)) {
+		lines = append(lines, flat(fmt.Sprintf("%s%q: ", path, name), below[name])...)
+	}
+	return lines
+}
+
+func asFields(t *catalog.Tenant) fields {
 	f := fields{
 		"id": t.ID, "name": t.Name, "organisation": t.Organisation, "edition": t.Edition, "environment": t.Environment, "hosting": t.Hosting,
 		"timezone": t.Timezone, "grants": adjustments(t.Grants), "revocations": adjustments(t.Revocations),
@@ -99,11 +124,7 @@ func written(t *catalog.Tenant) string {
 	}
 	f.tombstone(t.Closed)
 	maps.Copy(f, fields{"facilities": facilities, "connect": connect, "staff": staff, "admins": admins, "limits": limits})
-	encoded, err := json.MarshalIndent(fields{"tenant": f}, "", "\t")
-	if err != nil {
-		panic(err) // every tenant has a form in JSON
-	}
-	return fmt.Sprintf("package fleet\n\n%s\n", encoded)
+	return f
 }
 
 func unlimited(value int64) any {
@@ -208,6 +229,10 @@ func TestATenantLoadsAsItIsWritten(t *testing.T) {
 		text := written(want)
 		plain := load(t, with(base, kisumu, text), schema.Options{})
 		byCUE := load(t, with(base, kisumu, text+"_x: 1\n"), schema.Options{})
+		embedded := load(t, with(base, kisumu, strings.Replace(text, "tenant: ", "{tenant: ", 1)+"}\n"), schema.Options{})
+		if len(plain.problems) != len(embedded.problems) {
+			rt.Fatalf("%s: embedded, it gives %s", text, lines(embedded.problems))
+		}
 		if diff := cmp.Diff(plain.problems, byCUE.problems); diff != "" {
 			rt.Fatalf("%s (-plain +CUE):\n%s", text, diff)
 		}
@@ -233,6 +258,62 @@ func TestATenantLoadsAsItIsWritten(t *testing.T) {
 	})
 	if loaded == 0 {
 		t.Error("not one tenant loaded")
+	}
+}
+
+// What nobody wrote stands nowhere, whoever fills it in.
+func TestDefaultsStandNowhere(t *testing.T) {
+	base := fleet(t, nil)
+	plain := load(t, base, schema.Options{})
+	byCUE := load(t, with(base, kisumu, string(base[kisumu].Data)+"_x: 1\n"), schema.Options{})
+	got := tenant(t, plain.fleet, 0)
+	if diff := cmp.Diff(got, tenant(t, byCUE.fleet, 0), opaque()); diff != "" {
+		t.Errorf("(-plain +CUE):\n%s", diff)
+	}
+	if !got.EnvironmentPos.IsZero() || got.OrganisationPos.Line != 6 {
+		t.Errorf("the environment stands at %q, the organisation at %q", got.EnvironmentPos, got.OrganisationPos)
+	}
+}
+
+// In whatever order its fields are written, and over how many files, a tenant is
+// the same.
+func TestTheOrderOfDeclarationsDoesNotMatter(t *testing.T) {
+	base := fleet(t, nil)
+	rapid.Check(t, func(rt *rapid.T) {
+		declared := drawTenant(rt)
+		want := load(t, with(base, kisumu, written(declared)), schema.Options{})
+		shuffled := rapid.Permutation(flat("tenant: ", asFields(declared))).Draw(rt, "lines")
+		cut := rapid.IntRange(0, len(shuffled)).Draw(rt, "cut")
+		files := with(base, kisumu, "package fleet\n"+strings.Join(shuffled[:cut], ""))
+		got := load(t, with(files, "tenants/kisumu/more.cue", "package fleet\n"+strings.Join(shuffled[cut:], "")), schema.Options{})
+		if len(want.problems) != len(got.problems) {
+			rt.Fatalf("got %s, want %s", lines(got.problems), lines(want.problems))
+		}
+		if want.fleet == nil {
+			return
+		}
+		if diff := cmp.Diff(tenant(t, want.fleet, 0), tenant(t, got.fleet, 0), placeless()); diff != "" {
+			rt.Fatalf("%s (-want +got):\n%s", shuffled, diff)
+		}
+	})
+}
+
+// Lists are sets: their order and what stands twice in them does not matter.
+func TestListsOfModulesAreSets(t *testing.T) {
+	f := load(t, fleet(t, map[string]string{
+		"holds/h.cue":      "package fleet\nhold: h: {tenant: \"kisumu\", modules: [\"register\", \"chart\", \"register\"], owner: \"o\", reason: \"r\", until: \"2027-04-01\"}\n",
+		"tests/t.cue":      "package fleet\ntest: t: {tenants: {}, has: [\"register\", \"chart\", \"chart\"]}\n",
+		"catalog/more.cue": "package catalog\nmodules: ward: {name: \"W\", requires: [\"register\", \"chart\", \"register\"]}\n",
+	}), schema.Options{}).fleet
+	key, err := catalog.ParseModuleKey("ward")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ward, _ := f.Catalog.IndexOf(key)
+	for what, got := range map[string]any{"a hold": f.Holds[0].Modules, "a test": f.Tests[0].Has, "a module": f.Catalog.Module(ward).Requires} {
+		if fmt.Sprint(got) != "[chart register]" {
+			t.Errorf("%s names %v", what, got)
+		}
 	}
 }
 

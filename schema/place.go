@@ -40,6 +40,19 @@ func (u *unit) own(pos token.Pos) (catalog.Position, bool) {
 	return catalog.Position{File: p.Filename, Line: p.Line, Col: p.Column}, u.paths[p.Filename]
 }
 
+// written says where a field is written: its name, or its value where no literal
+// name says it.
+func (u *unit) written(path []string, v cue.Value) catalog.Position {
+	label := u.label(path)
+	if pos, ok := u.labels[labelKey(path...)]; ok {
+		return pos
+	}
+	if place, ok := u.own(v.Pos()); ok {
+		return place
+	}
+	return label
+}
+
 // maxLabelDepth is how deep in structs names are looked for: no definition of
 // the schema reaches further.
 const maxLabelDepth = 8
@@ -65,6 +78,11 @@ func labelKey(path ...string) string { return strings.Join(path, "\x00") }
 
 func (u *unit) addLabels(f *source, decls []ast.Decl, above string, depth int) {
 	for _, decl := range decls {
+		if x, ok := decl.(*ast.EmbedDecl); ok && depth < maxLabelDepth {
+			for _, s := range structs(x.Expr) {
+				u.addLabels(f, s.Elts, above, depth+1)
+			}
+		}
 		x, ok := decl.(*ast.Field)
 		if !ok {
 			continue
@@ -73,7 +91,7 @@ func (u *unit) addLabels(f *source, decls []ast.Decl, above string, depth int) {
 		if err != nil {
 			continue
 		}
-		if depth > 1 {
+		if above != "" {
 			name = labelKey(above, name)
 		}
 		if _, known := u.labels[name]; !known {

@@ -273,7 +273,7 @@ func (c *child) lastWords(err error) error {
 		return err
 	case strings.Contains(said, "out of memory"), strings.Contains(said, "cannot allocate memory"):
 		return &budgetError{tooMuchMemory}
-	case strings.Contains(said, "stack exceeds"), strings.Contains(said, "stack overflow"):
+	case strings.Contains(said, "stack overflow"):
 		return &budgetError{"it nests too deeply to be evaluated"}
 	case first != "":
 		return fmt.Errorf("%w: %s", errEnded, cut(first))

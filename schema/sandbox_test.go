@@ -177,14 +177,20 @@ func TestAProgramThatIsNoEvaluatorGivesNoFleet(t *testing.T) {
 	}
 }
 
-func TestCloseLeavesNoProcess(t *testing.T) {
-	sandbox := schema.NewSandbox(2, os.Args[0], evaluateArg)
+// started returns a sandbox whose processes run, and their ids.
+func started(t *testing.T, size int) (*schema.Sandbox, []int) {
+	t.Helper()
+	sandbox := newSandbox(t, size)
 	load(t, beside(t, around(`"N"`, "")), schema.Options{Sandbox: sandbox})
 	processes := sandbox.Processes()
 	if len(processes) == 0 {
 		t.Fatal("there never was a process")
 	}
-	sandbox.Close()
+	return sandbox, processes
+}
+
+func gone(t *testing.T, processes []int) {
+	t.Helper()
 	for _, id := range processes {
 		if err := syscall.Kill(id, 0); !errors.Is(err, syscall.ESRCH) {
 			t.Errorf("process %d: %v", id, err)
@@ -192,12 +198,41 @@ func TestCloseLeavesNoProcess(t *testing.T) {
 	}
 }
 
+func TestNoProcessIsLeftBehind(t *testing.T) {
+	t.Run("by Close", func(t *testing.T) {
+		sandbox, processes := started(t, 2)
+		sandbox.Close()
+		gone(t, processes)
+		for range 2 {
+			sandbox.Refill()
+		}
+	})
+	t.Run("over its budget", func(t *testing.T) {
+		sandbox, processes := started(t, 1)
+		load(t, beside(t, loops()), schema.Options{Sandbox: sandbox.Within(100 * time.Millisecond), Parallelism: 1})
+		gone(t, processes)
+	})
+	t.Run("by a load that is cancelled", func(t *testing.T) {
+		sandbox, processes := started(t, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := schema.Load(ctx, beside(t, loops()), schema.Options{Sandbox: sandbox}); err == nil {
+			t.Fatal("it is evaluated")
+		}
+		gone(t, processes)
+	})
+}
+
 // What the environment says does not change what a commit means.
 func TestTheEnvironmentDoesNotReachTheSandbox(t *testing.T) {
 	t.Setenv("CUE_DEBUG", "opendef=1,sortfields=1")
 	t.Setenv("CUE_EXPERIMENT", "evalv3=0")
 	text := strings.Replace(around(`"N"`, ""), "name: \"M\"", "nmae: \"M\"", 1)
-	for name, o := range map[string]schema.Options{"in the sandbox": {Sandbox: newSandbox(t, 1)}, "in place": {}} {
+	sandbox, processes := started(t, 1)
+	if environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", processes[0])); err == nil && len(environ) > 0 {
+		t.Errorf("its environment is %q", environ)
+	}
+	for name, o := range map[string]schema.Options{"in the sandbox": {Sandbox: sandbox}, "in place": {}} {
 		problems := load(t, beside(t, text), o).problems
 		if len(problems) == 0 || problems[0].Code != schema.Shape {
 			t.Errorf("%s: got %s", name, lines(problems))

@@ -74,15 +74,15 @@ func refersTo(expr ast.Expr, pkg, definition string) bool {
 	return ok && err == nil && x.Name == pkg && name == definition
 }
 
-// regularFields returns the fields of a shared file that are data: only hidden
-// fields and definitions may be shared.
+// regularFields refuses what is data in a shared file: only hidden fields and
+// definitions may be shared, and by fleet.cue what narrows the fields of others.
 func regularFields(s *source) Problems {
 	var problems Problems
 	for _, decl := range s.syntax.Decls {
 		switch d := decl.(type) {
 		case *ast.Field:
 			name, isIdent, err := ast.LabelName(d.Label)
-			if err == nil && isIdent && (strings.HasPrefix(name, "_") || strings.HasPrefix(name, "#")) {
+			if err == nil && isIdent && (strings.HasPrefix(name, "_") || strings.HasPrefix(name, "#")) || narrows(s, d) {
 				continue
 			}
 			problems = append(problems, notShared(s, d, name))
@@ -95,9 +95,13 @@ func regularFields(s *source) Problems {
 
 func notShared(s *source, d ast.Node, name string) Problem {
 	p := problemf(Shape, s.at(d), "a shared file holds hidden fields and definitions only")
-	if name == "tenant" {
+	switch {
+	case name == "":
+	case s.path == "fleet.cue" && ties[name] != "":
+		p.Hint = "write " + name + "?: to say what it may be"
+	case name == "tenant":
 		p.Hint = "a tenant's directory has no directories with CUE files below it"
-	} else if name != "" {
+	default:
 		p.Hint = "write _" + name + " or #" + name + " to share it"
 	}
 	return p
@@ -164,11 +168,15 @@ func (l *loader) sharedFile(s *source) (keep, constrains bool) {
 		return false, false
 	}
 	data := regularFields(s)
-	if len(data) > 0 && s.path == "fleet.cue" {
-		return true, true
-	}
 	l.report(data...)
-	return len(data) == 0, false
+	return len(data) == 0, slices.ContainsFunc(s.syntax.Decls, func(d ast.Decl) bool { return narrows(s, d) })
+}
+
+// narrows reports whether a declaration is one of fleet.cue's of what a field of
+// others may be.
+func narrows(s *source, d ast.Decl) bool {
+	f, ok := d.(*ast.Field)
+	return ok && s.path == "fleet.cue" && f.Constraint == token.OPTION
 }
 
 // checkShared evaluates shared files by themselves, so that a mistake in one is

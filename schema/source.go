@@ -69,7 +69,7 @@ func (s *source) parse(pkg string, mode ...parser.Option) Problems {
 	if name == pkg {
 		return nil
 	}
-	p := problemf(Forbidden, s.at(file), "the file is of package %q, and must be of package %q", name, pkg)
+	p := problemf(Forbidden, s.at(file), "the file is of package %s, and must be of package %q", quoted(name), pkg)
 	if name == "" {
 		p.Message = fmt.Sprintf("the file has no package clause, and must be of package %q", pkg)
 	}

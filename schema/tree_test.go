@@ -91,10 +91,12 @@ func TestNothingButFilesAndDirectoriesMayStandAmongDeclarations(t *testing.T) {
 }
 
 func TestDirectoriesMayNotBeNestedWithoutEnd(t *testing.T) {
-	deep := "tenants/" + strings.Repeat("a/", 40) + "kisumu/t.cue"
-	_, err := schema.Load(t.Context(), fleet(t, map[string]string{deep: "package fleet\n"}), schema.Options{})
-	if err == nil || !strings.Contains(err.Error(), "directories are nested too deeply") {
-		t.Errorf("got %v", err)
+	deep := strings.Repeat("a/", 40)
+	for _, name := range []string{"tenants/" + deep + "kisumu/t.cue", "tenants/kisumu/" + deep + "README", "organisations/" + deep + "README"} {
+		_, err := schema.Load(t.Context(), fleet(t, map[string]string{name: "package fleet\n"}), schema.Options{})
+		if err == nil || !strings.Contains(err.Error(), "directories are nested too deeply") {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }
 
@@ -203,6 +205,41 @@ func TestFilesMayHaveAMebibyte(t *testing.T) {
 	}
 	expect(t, load(t, fleet(t, files), schema.Options{}).problems,
 		"tenants/kisumu/8.cue: the files of tenants/kisumu are larger than 8388608 bytes together [CH0115]")
+}
+
+// However long what somebody wrote is, what is said of it is not.
+func TestMessagesAreShort(t *testing.T) {
+	long := strings.Repeat("long", 15_000)
+	hold := func(key string) string {
+		return "package fleet\nhold: " + key + ": {tenant: \"kisumu\", owner: \"o\", reason: \"r\", until: \"2027-01-01\"}\n"
+	}
+	for _, files := range []map[string]string{
+		{kisumu: "package " + long + "\n"},
+		{kisumu: "package fleet\n" + long + ": 1\n"},
+		{kisumu: "package fleet\ntenant: " + long + ": " + long + ": 1\n"},
+		{kisumu: "package fleet\ntenant: name: " + long + "\n"},
+		{kisumu: "package fleet\ntenant: {hosting: \"" + long + "\", id: \"" + long + "\", facilities: \"" + long + "\": beds: \"" + long + "\"}\n"},
+		{kisumu: "package fleet\ntenant: id: \"" + long + "\"\ntenant: id: \"kisumu\"\ntenant: " + long + ": {}\ntenant: " + long + ": 1\n"},
+		{kisumu: "package fleet\n_x: 1\ntenant: id: \"" + long + "\" & \"kisumu\"\n"},
+		{kisumu: "package fleet\nimport \"" + long + "\"\n"},
+		{kisumu: "package fleet\nimport \"example.com/" + long + "\"\n"},
+		{"tenants/kisumu/more.cue": "package fleet\ntenant: {timezone: \"" + long + "\", facilities: main: beds: " + strings.Repeat("9", 60_000) + "}\n"},
+		{"tenants/kisumu/more.cue": "package fleet\ntenant: facilities: main: beds: -" + strings.Repeat("9", 60_000) + "\n"},
+		{"holds/a.cue": hold(long), "holds/b.cue": hold(long)},
+		{"schema/schema.cue": "package schema\nversion: \"" + long + "\"\n"},
+		{"catalog/more.cue": "package catalog\nmodules: ward: {name: \"W\", routes: [\"" + long + "\"]}\n"},
+		{"catalog/more.cue": "package catalog\n@" + long + "(x)\n@embed(" + long + ")\n"},
+	} {
+		problems := load(t, fleet(t, files), schema.Options{}).problems
+		if len(problems) == 0 {
+			t.Errorf("no problems of %.80v", files)
+		}
+		for _, p := range problems {
+			if len(p.Message) > 1000 || len(p.Source) > 1000 || len(p.Hint) > 1000 {
+				t.Errorf("%s: %d bytes: %.100s", p.Pos, len(p.Message)+len(p.Source)+len(p.Hint), p.Message)
+			}
+		}
+	}
 }
 
 // A file with as many mistakes as it has lines costs no more than in proportion
