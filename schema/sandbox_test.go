@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/fstest"
@@ -102,6 +103,51 @@ func TestWhatTakesTooLongIsRefusedByName(t *testing.T) {
 	if r := load(t, beside(t, around(`"N"`, "")), schema.Options{Sandbox: sandbox.Within(time.Minute)}); r.fleet == nil {
 		t.Errorf("afterwards: %s", lines(r.problems))
 	}
+}
+
+// A number is judged by what it is, however it is spelled and however large.
+func TestNumbersBeyondBoundsAreRefused(t *testing.T) {
+	sandbox := newSandbox(t, 1)
+	for _, number := range []string{
+		"1e9", "1e400", "1e999999999", "-1e999999999", "1e-999999999", "999999999999999999999999999999", "1.0", "0.5", "0b11", "0x0a", "1_0", "1e9999999999999999999",
+		strings.Repeat("9", 60_000), strings.Repeat("9", 900_000), "div(1, 0)", "1/0", "1<<1000", "-1", "9223372036854775808", "1000000000001", "1_000_000_000_001",
+	} {
+		text := strings.Replace(around(`"N"`, ""), `name: "M"`, `{name: "M", beds: `+number+`}`, 1)
+		plain := "package fleet\n" + text[strings.Index(text, "tenant:"):]
+		for way, text := range map[string]string{"by CUE": text, "alone": plain} {
+			r := load(t, beside(t, text), schema.Options{Sandbox: sandbox})
+			whole := number == "0b11" || number == "0x0a" || number == "1_0"
+			if whole != (r.fleet != nil) {
+				t.Errorf("%.40s: %s: %.300s", number, way, lines(r.problems))
+			}
+			for _, p := range r.problems {
+				if p.Pos.File != greedy {
+					t.Errorf("%.40s: %s: it is said of %s", number, way, p.Pos)
+				}
+			}
+		}
+	}
+}
+
+// Loads side by side share a sandbox and what is kept.
+func TestLoadsMayRunSideBySide(t *testing.T) {
+	sandbox, kept, files := newSandbox(t, 2), &memory{}, several(t)
+	want := load(t, files, schema.Options{}).fleet
+	var loads sync.WaitGroup
+	for i := range 6 {
+		loads.Go(func() {
+			o := schema.Options{Sandbox: sandbox, Cache: kept, Parallelism: 1 + i%3}
+			got, err := schema.Load(t.Context(), newHashed(files), o)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if len(got.Tenants) != len(want.Tenants) {
+				t.Errorf("%d tenants", len(got.Tenants))
+			}
+		})
+	}
+	loads.Wait()
 }
 
 // What is large and within its budget is within it as often as it is asked: what
