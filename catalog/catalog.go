@@ -76,6 +76,9 @@ type Edition struct {
 // caller must not change it.
 func (e *Edition) Set() ModuleSet { return e.set }
 
+// ConnectModule is the module without which instruments are of no use.
+var ConnectModule = ModuleKey{"connect"}
+
 // Instrument is a device that a tenant may connect.
 type Instrument struct {
 	Key      InstrumentKey

@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	v1 "encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -82,42 +83,56 @@ func (p *Plan) check() error {
 	if root != p.BatchesRoot {
 		return formatError("batches_root is not the root of its batches")
 	}
-	seen := map[string]bool{}
+	seen := map[[3]string]bool{}
 	for i := range p.Batches {
 		b := &p.Batches[i]
-		if seen[b.Tenant] {
-			return formatError("tenant %.80q has two batches", b.Tenant)
+		if err := p.checkBatch(b); err != nil {
+			return formatError("batch of %s %.80q: %s", b.Subject, b.Tenant, err)
 		}
-		seen[b.Tenant] = true
-		if !b.Base.Valid() {
-			return formatError("the base of tenant %.80q is no revision and entity tag", b.Tenant)
+		path := ""
+		if b.Request != nil {
+			path = b.Request.Path
 		}
-		if err := p.checkDigest(b.Subject, b.Tenant, b.BaseLine(), b.Changes, b.Digest); err != nil {
-			return err
+		if key := [3]string{string(b.Subject), b.Tenant, path}; seen[key] {
+			return formatError("%s %.80q has two batches", b.Subject, b.Tenant)
+		} else {
+			seen[key] = true
 		}
 	}
 	for i := range p.Scheduled {
 		e := &p.Scheduled[i]
-		if err := p.checkDigest(e.Subject, e.Tenant, AtLine(e.At), e.Changes, e.Digest); err != nil {
-			return err
+		lines, err := p.rowLines(e.Tenant, AtLine(e.At), e.Changes)
+		if err == nil && lines.Digest() != e.Digest {
+			err = errDigest
+		}
+		if err != nil {
+			return formatError("what is scheduled for tenant %.80q: %s", e.Tenant, err)
 		}
 	}
 	return nil
 }
 
-func (p *Plan) checkDigest(subject Subject, tenant, base string, changes []Change, digest Digest) error {
-	if subject != Entitlements {
-		if p.KnownMinor() {
-			return formatError("subject %.40q is not known", subject)
-		}
-		return nil // of a later version; it is shown, and cannot be applied
+var errDigest = errors.New("the digest is not that of its changes")
+
+// checkBatch holds a batch against its form and its digest. One of a subject that
+// only a later minor version knows is left alone: it is shown, and cannot be
+// applied.
+func (p *Plan) checkBatch(b *Batch) error {
+	switch {
+	case b.Subject.Order() < 0 && !p.KnownMinor():
+		return nil
+	case b.Subject.Order() < 0:
+		return errors.New("the subject is not known")
+	case !b.Base.valid():
+		return errors.New("the base is no revision and entity tag, and nothing else that can be one")
+	case b.Subject == Entitlements && (b.Request != nil || b.Base == nil || b.Base.Content != nil):
+		return errors.New("rows stand on a revision, and are not sent as something else")
+	case b.Subject != Entitlements && (b.Request == nil || !b.Request.fits(b.Subject, b.Tenant)):
+		return errors.New("the request is none that writes it")
 	}
-	lines, err := p.lines(tenant, base, changes)
-	if err != nil {
-		return formatError("batch of tenant %.80q: %s", tenant, err)
+	lines, err := p.Lines(b)
+	if err == nil && lines.Digest() != b.Digest {
+		err = errDigest
 	}
-	if lines.Digest() != digest {
-		return formatError("the digest of a batch of tenant %q is not that of its changes", tenant)
-	}
-	return nil
+	return err
 }

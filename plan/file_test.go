@@ -23,11 +23,11 @@ func whole() *plan.Plan {
 		Instance: "i-1", Nonce: "00", Live: plan.Observation{EHR: "https://ehr.example.org", Snapshot: "s"},
 		Source: plan.Source{Commit: "c0ffee", Ref: "refs/heads/main"}, Warnings: []plan.Warning{{Code: "CW0109", File: "t.cue", Line: 9, Text: "ends"}},
 	}, testCatalog(), nil)
-	b.Add(b.Tenant(declared, live("a theatre, b legacy")))
-	for name, l := range map[string]plan.Live{"absent": {Absent: true}, "silent": {Unreadable: "503"}} {
+	b.Add(must(b.Tenant(declared, live("a theatre, b legacy"))))
+	for name, l := range map[string]plan.Live{"held": {Status: plan.StatusSuspended}, "silent": {Unreadable: "503"}} {
 		other := tenant()
 		other.ID = tenantID(name)
-		b.Add(b.Tenant(other, l))
+		b.Add(must(b.Tenant(other, l)))
 	}
 	return must(b.Plan())
 }
@@ -124,7 +124,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"an environment that was edited", replace(`"environment": "default"`, `"environment": "prod"`), "is not that of its changes"},
 		{"a date that was edited", replace(`"at": "2027-06-01T00:00:00Z"`, `"at": "2027-07-01T00:00:00Z"`), "is not that of its changes"},
 		{"a root that was edited", replace(`"batches_root": "sha256:`, `"batches_root": "sha256:0000`), "want sha256:"},
-		{"a subject that is not known", replace(`"subject": "entitlements"`, `"subject": "policy"`), `subject "policy" is not known`},
+		{"a subject that is not known", replace(`"subject": "entitlements"`, `"subject": "policy"`), `the subject is not known`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := plan.Decode([]byte(c.file))

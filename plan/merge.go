@@ -12,22 +12,27 @@ import (
 // Status is the state of a tenant as the platform says it.
 type Status string
 
-// The states that a plan is told apart by.
+// The states of a tenant. One that is suspended or locked is kept as it is.
 const (
-	StatusCreated   Status = "created"   // exists, and was never provisioned
-	StatusSuspended Status = "suspended" // by billing
-	StatusLocked    Status = "locked"    // by its licence
+	StatusCreated     Status = "created"     // exists, and was never provisioned
+	StatusProvisioned Status = "provisioned" // has its sites
+	StatusActive      Status = "active"
+	StatusSuspended   Status = "suspended" // by billing
+	StatusLocked      Status = "locked"    // by its licence
 )
 
-// Live is a declared tenant as the platform has it.
+// Live is a declared tenant as the platform has it. A list that is nil was not
+// asked for, or is of something that the platform does not offer: what it would
+// hold is then neither compared nor planned.
 type Live struct {
-	Absent bool // the platform does not know the tenant; nothing else is set
-	Status Status
-	Grant  catalog.Grant
-	// Facilities are the sites that the platform has, where they were asked for:
-	// they need not be when every declared one has rows.
-	Facilities []catalog.FacilityID
-	Asked      bool // whether Facilities were
+	Absent      bool // the platform does not know the tenant; nothing else is set
+	Status      Status
+	Tenant      *catalog.LiveTenant // nil where only the status is known
+	Grant       catalog.Grant
+	Facilities  []catalog.LiveFacility
+	Instruments []string // the licensed ones, sorted
+	Admins      []catalog.LiveAdmin
+	Licences    []catalog.LiveLicence
 	// Unreadable says why nothing is known, or is "".
 	Unreadable string
 }
@@ -39,6 +44,9 @@ type Builder struct {
 	plan        Plan
 	environment catalog.Environment
 	holds       map[catalog.TenantID][]catalog.Hold
+	// turned are the modules, in the EHR's words, that the plan takes into an
+	// edition or out of it.
+	turned map[catalog.EditionKey]map[string]bool
 }
 
 // Part is what a plan says of one tenant.
@@ -66,12 +74,12 @@ type Header struct {
 // nothing.
 func NewBuilder(h Header, c *catalog.Catalog, holds []catalog.Hold) *Builder {
 	second := func(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
-	b := &Builder{explainer: explainer{c, h.Source.Commit}, environment: h.Environment, holds: map[catalog.TenantID][]catalog.Hold{}, plan: Plan{
+	b := &Builder{explainer: explainer{c, h.Source.Commit}, environment: h.Environment, plan: Plan{
 		At: h.At.UTC(), CreatedAt: second(h.CreatedAt), ExpiresAt: second(h.ExpiresAt),
 		FormatVersion: FormatVersion, Kind: Kind, Environment: h.Environment.String(), Instance: h.Instance,
 		Nonce: h.Nonce, Live: h.Live, Source: h.Source, Policy: h.Policy, Catalog: h.Catalog, Warnings: h.Warnings,
 		Batches: []Batch{}, Scheduled: []Entry{}, Held: []Held{}, Refusals: []Refusal{}, Unreadable: []Unreadable{},
-	}}
+	}, holds: map[catalog.TenantID][]catalog.Hold{}, turned: map[catalog.EditionKey]map[string]bool{}}
 	b.plan.Live.ObservedAt = second(h.Live.ObservedAt)
 	if h.Warnings == nil {
 		b.plan.Warnings = []Warning{}
@@ -86,40 +94,46 @@ func NewBuilder(h Header, c *catalog.Catalog, holds []catalog.Hold) *Builder {
 
 // Tenant works out what is to change for a declared tenant. It may be called by
 // many goroutines at once.
-func (b *Builder) Tenant(t *catalog.Tenant, live Live) Part {
+func (b *Builder) Tenant(t *catalog.Tenant, live Live) (Part, error) {
 	p := Part{tenant: t.ID.String()}
 	switch {
 	case live.Unreadable != "":
 		p.unreadable = append(p.unreadable, Unreadable{Tenant: p.tenant, Text: live.Unreadable})
-	case live.Absent:
-		p.refuse("", TenantAbsent, "the platform does not have the tenant")
-	case live.Status == StatusCreated:
-		p.refuse("", NotProvisioned, "the tenant is created and not provisioned: its facilities do not exist yet")
+	case live.Absent && t.Closed.ClosedAt(b.plan.At): // it never was, and is not to be
+	case live.Absent, live.Status == StatusCreated, live.Status == StatusProvisioned, live.Status == StatusActive:
+		if live.Absent { // whatever it has is known: nothing
+			live.Facilities, live.Instruments = []catalog.LiveFacility{}, []string{}
+			live.Admins, live.Licences = []catalog.LiveAdmin{}, []catalog.LiveLicence{}
+		}
+		if live.Status == StatusCreated && live.Facilities == nil {
+			live.Facilities = []catalog.LiveFacility{} // that is what the status means
+		}
+		if err := b.steps(&p, t, live); err != nil {
+			return Part{}, fmt.Errorf("tenant %s: %w", t.ID, err)
+		}
+		p.scheduled = b.schedule(t)
 	case live.Status == StatusSuspended:
 		p.hold("", "", Suspended, "the platform has suspended the tenant")
 	case live.Status == StatusLocked:
 		p.hold("", "", Locked, "the platform has locked the tenant")
-	default:
-		if changes := b.merge(&p, t, live); len(changes) > 0 {
-			p.batches = append(p.batches, b.batch(t, live.Grant.Stamp, changes))
-		}
-		p.scheduled = b.schedule(t)
-	}
-	return p
-}
-
-// Pending counts the rows that would be granted and revoked.
-func (p *Part) Pending() (granted, revoked int) {
-	for _, b := range p.batches {
-		for _, c := range b.Changes {
-			if c.Action == Revoke {
-				revoked++
-			} else {
-				granted++
+		if CurrentLicence(live.Licences) != nil { // one that is not revoked: it has run out
+			if err := b.licence(&p, t, live.Licences); err != nil {
+				return Part{}, fmt.Errorf("tenant %s: %w", t.ID, err)
 			}
 		}
+	default:
+		p.hold("", "", UnknownStatus, fmt.Sprintf("the platform says that the tenant is %.40q, which this charter does not know", live.Status))
 	}
-	return granted, revoked
+	return p, nil
+}
+
+// Pending counts what would be changed.
+func (p *Part) Pending() Summary {
+	var n Summary
+	for i := range p.batches {
+		n.add(p.batches[i].Changes)
+	}
+	return n
 }
 
 // Held returns what is kept as it is live.
@@ -146,6 +160,11 @@ func (b *Builder) Add(p Part) {
 	b.plan.Unreadable = append(b.plan.Unreadable, p.unreadable...)
 }
 
+// Warn adds a warning of what could not be planned.
+func (b *Builder) Warn(code, text string) {
+	b.plan.Warnings = append(b.plan.Warnings, Warning{Code: code, Text: text})
+}
+
 // Observed notes the server's own name for the live state that was read.
 func (b *Builder) Observed(snapshot string) { b.plan.Live.Snapshot = snapshot }
 
@@ -157,7 +176,7 @@ func (b *Builder) Plan() (*Plan, error) {
 	return &b.plan, nil
 }
 
-// merged is one tenant on its way into a part.
+// merged is one tenant's rows on their way into a part.
 type merged struct {
 	*Builder
 	part    *Part
@@ -166,25 +185,30 @@ type merged struct {
 	changes []Change
 }
 
-// merge compares what is declared for a tenant with its live rows.
-func (b *Builder) merge(p *Part, t *catalog.Tenant, live Live) []Change {
+// entitlements plans the tenant's rows: what is declared against the live ones,
+// as the plan's own provision leaves them.
+func (b *Builder) entitlements(p *Part, t *catalog.Tenant, live Live, made catalog.Rows) {
 	m := merged{Builder: b, part: p, tenant: t, live: make(map[catalog.FacilityID]catalog.ModuleSet, len(t.Facilities))}
 	for i := range t.Facilities {
 		m.live[t.Facilities[i].ID] = b.catalog.NewSet()
 	}
-	m.observe(live.Grant.Rows)
+	m.observe(live.Grant.Rows.Union(made))
 	for i := range t.Facilities {
 		f := &t.Facilities[i]
 		desired := b.catalog.Holds(t, f, b.plan.At)
 		m.keepHeld(f, desired)
-		if live.Asked && !slices.Contains(live.Facilities, f.ID) && !desired.Equal(m.live[f.ID]) {
-			p.refuse(f.ID.String(), FacilityAbsent, "the platform does not have the facility")
-			continue
-		}
-		m.compare(f, desired)
+		m.compare(f, desired, live.Tenant)
+	}
+	if len(m.changes) == 0 {
+		return
 	}
 	sortChanges(m.changes)
-	return m.changes
+	batch := Batch{Base: OnStamp(live.Grant.Stamp), Changes: m.changes, Subject: Entitlements, Tenant: p.tenant}
+	if len(made) > 0 {
+		batch.Base = OnProvisioned(live.Grant.Stamp.Revision)
+	}
+	batch.Digest = b.digest(t.ID, batch.Base.Line(), m.changes)
+	p.batches = append(p.batches, batch)
 }
 
 // observe takes the live rows in, and holds by name those that are not ours.
@@ -223,11 +247,12 @@ func (m *merged) keepHeld(f *catalog.Facility, desired catalog.ModuleSet) {
 }
 
 // compare lists the rows of a facility that come and go.
-func (m *merged) compare(f *catalog.Facility, desired catalog.ModuleSet) {
+func (m *merged) compare(f *catalog.Facility, desired catalog.ModuleSet, was *catalog.LiveTenant) {
 	live := m.live[f.ID]
 	if desired.Equal(live) {
 		return
 	}
+	first := len(m.changes)
 	for index := range m.catalog.Modules() {
 		switch {
 		case live.Has(index) && !desired.Has(index):
@@ -235,6 +260,24 @@ func (m *merged) compare(f *catalog.Facility, desired catalog.ModuleSet) {
 		case desired.Has(index) && !live.Has(index):
 			m.changes = append(m.changes, m.change(m.tenant, f, index, Grant, m.plan.At))
 		}
+	}
+	for i := range m.changes[first:] {
+		m.sayEdition(&m.changes[first+i], was)
+	}
+}
+
+// sayEdition gives the reason of a row that comes or goes because the tenant has
+// another edition than before, or the edition other modules.
+func (m *merged) sayEdition(c *Change, was *catalog.LiveTenant) {
+	edition := m.tenant.Edition
+	switch {
+	case c.Reason.Code != EditionDefault && c.Reason.Code != NotInEdition:
+	case was != nil && was.Edition != edition.String():
+		c.Reason.Code, c.Reason.Text = EditionChanged, fmt.Sprintf("edition %s instead of %s", edition, was.Edition)
+	case m.turned[edition][c.EHRModule] && c.Action == Grant:
+		c.Reason.Code, c.Reason.Text = EditionChanged, fmt.Sprintf("edition %s has it now", edition)
+	case m.turned[edition][c.EHRModule]:
+		c.Reason.Code, c.Reason.Text = EditionChanged, fmt.Sprintf("edition %s has it no longer", edition)
 	}
 }
 
@@ -256,7 +299,7 @@ func (b *Builder) change(t *catalog.Tenant, f *catalog.Facility, index int, acti
 	module := b.catalog.Module(index)
 	return Change{
 		Action: action, Class: Pending, Critical: module.Critical, EHRModule: module.EHR.String(),
-		Facility: f.ID.String(), Kind: "entitlement", Module: module.Key.String(),
+		Facility: f.ID.String(), Kind: KindRow, Module: module.Key.String(),
 		Reason: b.reason(t, f, module.Key, at), Routes: slices.Clone(nonNil(module.Routes)),
 	}
 }
@@ -266,12 +309,6 @@ func nonNil(list []string) []string {
 		return []string{}
 	}
 	return list
-}
-
-func (b *Builder) batch(t *catalog.Tenant, base catalog.Stamp, changes []Change) Batch {
-	batch := Batch{Base: base, Changes: changes, Subject: Entitlements, Tenant: t.ID.String()}
-	batch.Digest = b.digest(t.ID, batch.BaseLine(), changes)
-	return batch
 }
 
 func (b *Builder) digest(tenant catalog.TenantID, base string, changes []Change) Digest {

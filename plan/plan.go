@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,31 +18,33 @@ const FormatVersion = "1.0"
 // Kind marks a file as a plan.
 const Kind = "charter.plan"
 
-// Subject is what a batch writes.
-type Subject string
-
-// Entitlements is the subject of a batch that writes a tenant's rows.
-const Entitlements Subject = "entitlements"
-
 // Action is what a change does. An unknown action prints as itself.
 type Action string
 
-// The actions on rows.
+// The actions. Grant and Revoke are of rows, of instruments, and Revoke of a
+// licence or an invitation too.
 const (
 	Grant  Action = "grant"
 	Revoke Action = "revoke"
+	Create Action = "create"
+	Alter  Action = "change"
+	Invite Action = "invite"
+	Issue  Action = "issue"
 )
 
 // Symbol is the action's sign in a printed plan.
 func (a Action) Symbol() string {
 	switch a {
-	case Grant:
+	case Grant, Create, Invite, Issue:
 		return "+"
 	case Revoke:
 		return "-"
 	}
 	return "~"
 }
+
+// Withdraws reports whether the action takes something away.
+func (a Action) Withdraws() bool { return a == Revoke }
 
 // Class says which side moved since the last apply.
 type Class string
@@ -66,6 +69,14 @@ const (
 	GrantBegins        Code = "grant-begins"
 	TenantClosed       Code = "tenant-closed"
 	FacilityClosed     Code = "facility-closed"
+	EditionChanged     Code = "edition-changed"
+)
+
+// Why something else than a row is changed.
+const (
+	New       Code = "new"       // it is declared, and the platform has it not
+	Changed   Code = "changed"   // the platform has it otherwise than it is declared
+	Tombstone Code = "tombstone" // its end is declared
 )
 
 // Why a row is kept as it is.
@@ -77,18 +88,19 @@ const (
 	OnHold          Code = "hold"
 )
 
-// Why nothing can be planned for a tenant that is declared.
-const (
-	TenantAbsent   Code = "tenant-absent"
-	NotProvisioned Code = "not-provisioned"
-	FacilityAbsent Code = "facility-absent"
-)
+// UnknownStatus is why a tenant is held whose status on the platform this
+// charter does not know.
+const UnknownStatus Code = "unknown-status"
+
+// NotOffered is why something is declared and cannot be planned: the platform
+// does not offer it, or the token may not read it.
+const NotOffered Code = "not-offered"
 
 // Plan is what an apply would do. Its fields stand in the order in which they
 // are written.
 type Plan struct {
 	At            time.Time     `json:"at"` // the time that dates were judged by
-	Base          *Base         `json:"base"`
+	Base          *Applied      `json:"base"`
 	Batches       []Batch       `json:"batches"`
 	BatchesRoot   Digest        `json:"batches_root"`
 	Catalog       Digest        `json:"catalog"`
@@ -111,8 +123,8 @@ type Plan struct {
 	Warnings      []Warning     `json:"warnings"`
 }
 
-// Base is what was applied before; nil in a plan before the first apply.
-type Base struct {
+// Applied is what was applied before; nil in a plan before the first apply.
+type Applied struct {
 	Commit  string `json:"commit"`
 	Receipt string `json:"receipt"`
 }
@@ -132,13 +144,16 @@ type Source struct {
 	Tree       string `json:"tree"`
 }
 
-// Batch is one request, for one tenant.
+// Batch is one request, for one tenant, edition or organisation.
 type Batch struct {
-	Base    catalog.Stamp `json:"base"` // what it stands on
-	Changes []Change      `json:"changes"`
-	Digest  Digest        `json:"digest"`
-	Subject Subject       `json:"subject"`
-	Tenant  string        `json:"tenant"`
+	Base    *Base    `json:"base"` // what it stands on
+	Changes []Change `json:"changes"`
+	Digest  Digest   `json:"digest"`
+	// Request is what is sent; nil for entitlements, whose rows follow from the
+	// changes.
+	Request *Request `json:"request"`
+	Subject Subject  `json:"subject"`
+	Tenant  string   `json:"tenant"` // the id, or the key of an edition or organisation
 }
 
 // Entry is a change that the declarations already name the time of.
@@ -150,18 +165,24 @@ type Entry struct {
 	Tenant  string    `json:"tenant"`
 }
 
-// Change is one row that comes or goes.
+// Change is one row that comes or goes, or one thing else that is made or altered.
 type Change struct {
 	Action    Action   `json:"action"`
+	After     string   `json:"after,omitempty"`  // how it is to be, for what is no row
+	Before    string   `json:"before,omitempty"` // how it is, for what is altered
 	Class     Class    `json:"class"`
 	Critical  bool     `json:"critical"` // patients may come to harm where the module is taken away
 	EHRModule string   `json:"ehr_module"`
-	Facility  string   `json:"facility"`
-	Kind      string   `json:"kind"`
+	Facility  string   `json:"facility"`      // "" for what is of no site
+	Key       string   `json:"key,omitempty"` // which thing it is, for what is no row
+	Kind      string   `json:"kind"`          // "entitlement" for a row
 	Module    string   `json:"module"`
 	Reason    Reason   `json:"reason"`
 	Routes    []string `json:"routes"` // what begins, or ceases, to answer
 }
+
+// KindRow is the kind of a change that is a row.
+const KindRow = "entitlement"
 
 // Reason explains a change to people. Nothing is decided by it.
 type Reason struct {
@@ -205,7 +226,7 @@ type Summary struct {
 	Held       int `json:"held"`
 	Revoke     int `json:"revoke"`    // rows
 	Scheduled  int `json:"scheduled"` // entries
-	Tenants    int `json:"tenants"`   // that a batch changes
+	Tenants    int `json:"tenants"`   // that a batch is of
 }
 
 // Unreadable is a tenant whose live state could not be read.
@@ -222,15 +243,25 @@ type Warning struct {
 	Text string `json:"text"`
 }
 
-// BaseLine returns the line of a batch's digest that names what it stands on.
-func (b *Batch) BaseLine() string {
-	return fmt.Sprintf("base %d %s", b.Base.Revision, b.Base.ETag)
+// Among reports whether the batch is of one of some tenants; nil are all there
+// are, and what belongs to no tenant too.
+func (b *Batch) Among(only map[catalog.TenantID]bool) bool {
+	if only == nil {
+		return true
+	}
+	id, err := catalog.ParseTenantID(b.Tenant)
+	return err == nil && b.Subject.OfTenant() && only[id]
 }
 
-// Lines returns the lines that the batch's digest is taken over.
-func (p *Plan) Lines(b *Batch) (Lines, error) { return p.lines(b.Tenant, b.BaseLine(), b.Changes) }
+// Lines returns the lines that a batch's digest is taken over.
+func (p *Plan) Lines(b *Batch) (Lines, error) {
+	if b.Request != nil {
+		return b.Request.lines(p.Environment, b.Tenant, b.Subject, b.Base)
+	}
+	return p.rowLines(b.Tenant, b.Base.Line(), b.Changes)
+}
 
-func (p *Plan) lines(tenant, base string, changes []Change) (Lines, error) {
+func (p *Plan) rowLines(tenant, base string, changes []Change) (Lines, error) {
 	id, err := catalog.ParseTenantID(tenant)
 	if err != nil {
 		return nil, err
@@ -296,7 +327,7 @@ func Rows(changes []Change) (revoked, granted catalog.Rows, err error) {
 
 // finish puts everything in order, counts it and takes the root.
 func (p *Plan) finish() error {
-	slices.SortFunc(p.Batches, func(a, b Batch) int { return strings.Compare(a.Tenant, b.Tenant) })
+	slices.SortFunc(p.Batches, compareBatches)
 	slices.SortFunc(p.Scheduled, func(a, b Entry) int {
 		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Tenant, b.Tenant))
 	})
@@ -308,6 +339,7 @@ func (p *Plan) finish() error {
 	})
 	slices.SortFunc(p.Unreadable, func(a, b Unreadable) int { return strings.Compare(a.Tenant, b.Tenant) })
 	p.count()
+	p.require()
 	tree, err := NewTree(p.Leaves())
 	if err != nil {
 		return err
@@ -316,24 +348,72 @@ func (p *Plan) finish() error {
 	return err
 }
 
+// compareBatches orders by subject, then by tenant, then by request path.
+func compareBatches(a, b Batch) int {
+	path := func(b Batch) string {
+		if b.Request == nil {
+			return ""
+		}
+		return b.Request.Path
+	}
+	return cmp.Or(a.Subject.Order()-b.Subject.Order(), strings.Compare(a.Tenant, b.Tenant), strings.Compare(path(a), path(b)))
+}
+
+// add counts changes by what they are of.
+func (n *Summary) add(changes []Change) {
+	for i := range changes {
+		switch {
+		case changes[i].Kind != KindRow:
+			n.Change++
+		case changes[i].Action == Revoke:
+			n.Revoke++
+		default:
+			n.Grant++
+		}
+	}
+}
+
 func (p *Plan) count() {
-	p.Summary = Summary{Blocked: len(p.Refusals), Held: len(p.Held), Scheduled: len(p.Scheduled), Tenants: len(p.Batches)}
-	var tenants []string
+	p.Summary = Summary{Blocked: len(p.Refusals), Held: len(p.Held), Scheduled: len(p.Scheduled)}
+	tenants, facilities := map[string]bool{}, map[[2]string]bool{}
 	for i := range p.Batches {
-		facilities := map[string]bool{}
-		for _, c := range p.Batches[i].Changes {
-			facilities[c.Facility] = true
-			if c.Action == Revoke {
-				p.Summary.Revoke++
-			} else {
-				p.Summary.Grant++
+		b := &p.Batches[i]
+		if b.Subject.OfTenant() {
+			tenants[b.Tenant] = true
+		}
+		for _, c := range b.Changes {
+			if c.Facility != "" {
+				facilities[[2]string{b.Tenant, c.Facility}] = true
 			}
 		}
-		p.Summary.Facilities += len(facilities)
-		tenants = append(tenants, p.Batches[i].Tenant)
+		p.Summary.add(b.Changes)
+	}
+	p.Summary.Tenants, p.Summary.Facilities = len(tenants), len(facilities)
+}
+
+// Touches reports whether the plan changes anything of a tenant, now or later.
+func (p *Plan) Touches(id catalog.TenantID) bool {
+	return slices.ContainsFunc(p.Batches, func(b Batch) bool { return b.Subject.OfTenant() && b.Tenant == id.String() }) ||
+		slices.ContainsFunc(p.Scheduled, func(e Entry) bool { return e.Tenant == id.String() })
+}
+
+// require lists the capabilities that people must approve the batches by.
+func (p *Plan) require() {
+	tenants := map[string]map[string]bool{}
+	for i := range p.Batches {
+		b := &p.Batches[i]
+		capability := b.Subject.Capability(b.Request)
+		if tenants[capability] == nil {
+			tenants[capability] = map[string]bool{}
+		}
+		if b.Subject.OfTenant() {
+			tenants[capability][b.Tenant] = true
+		}
 	}
 	p.Requires = []Requirement{}
-	if len(tenants) > 0 {
-		p.Requires = append(p.Requires, Requirement{Approvals: 1, Capability: "entitlements.write", Tenants: tenants})
+	for _, capability := range slices.Sorted(maps.Keys(tenants)) {
+		p.Requires = append(p.Requires, Requirement{
+			Approvals: 1, Capability: capability, Tenants: append([]string{}, slices.Sorted(maps.Keys(tenants[capability]))...),
+		})
 	}
 }

@@ -3,13 +3,8 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
@@ -22,9 +17,6 @@ const otherTime = 5 * time.Minute
 
 // grace is how long writes that are under way may still take after an interrupt.
 const grace = 20 * time.Second
-
-// tenantGone is why a batch of a tenant that is no longer there has moved.
-const tenantGone = "the platform no longer has the tenant"
 
 // State is what became of a batch.
 type State string
@@ -42,6 +34,7 @@ const (
 // Outcome is what became of one batch.
 type Outcome struct {
 	Batch      plan.Digest `json:"batch"`
+	Path       string      `json:"path"`     // of its request
 	Revision   int64       `json:"revision"` // that it led to, or that was found; 0 where unknown
 	State      State       `json:"state"`
 	Subject    string      `json:"subject"`
@@ -62,6 +55,7 @@ type ApplyRequest struct {
 	Plan      *plan.Plan
 	Digest    plan.Digest // of the plan's file
 	Approvals []Approval
+	Only      map[catalog.TenantID]bool // the tenants to carry it out for; nil for all
 	Now       time.Time
 	// Progress is called after each batch, by one goroutine at a time; may be nil.
 	Progress func(done, of int, o Outcome)
@@ -94,18 +88,28 @@ func Apply(ctx context.Context, e EHR, r ApplyRequest) ([]Outcome, error) {
 	}
 	write, cancel := outlast(ctx)
 	defer cancel()
-	if len(r.Plan.Batches) > fewTenants && streams(e, platform) {
-		err = a.bulk(ctx, write)
-	} else {
-		err = a.each(ctx, write)
-	}
-	if err != nil && ctx.Err() == nil {
+	a.ctx, a.write = ctx, write
+	if err := a.run(platform); err != nil && ctx.Err() == nil {
 		a.giveUp(err)
 	}
-	return a.outcomes, nil
+	return a.among(), nil
 }
 
-// CheckTime refuses, with a StaleError, a plan whose time is over, or that judged dates by another time.
+// among are the outcomes of the batches that were to be carried out.
+func (a *applier) among() []Outcome {
+	outcomes := []Outcome{}
+	for i := range a.outcomes {
+		if a.wants(i) {
+			outcomes = append(outcomes, a.outcomes[i])
+		}
+	}
+	return outcomes
+}
+
+func (a *applier) wants(i int) bool { return a.request.Plan.Batches[i].Among(a.request.Only) }
+
+// CheckTime refuses, with a StaleError, a plan whose time is over, or that judged
+// dates by another time.
 func CheckTime(p *plan.Plan, now time.Time) error {
 	switch {
 	case !now.Before(p.ExpiresAt):
@@ -132,6 +136,9 @@ type applier struct {
 	request  ApplyRequest
 	signed   []signed
 	outcomes []Outcome
+	// ctx ends with the caller's patience, write a while later: what has been
+	// begun is brought to an end. An applier lives for one call of Apply.
+	ctx, write context.Context
 
 	mu   sync.Mutex
 	done int
@@ -149,7 +156,7 @@ func newApplier(e EHR, r ApplyRequest) (*applier, error) {
 	a := &applier{ehr: e, request: r, outcomes: make([]Outcome, len(r.Plan.Batches))}
 	for i := range r.Plan.Batches {
 		b := &r.Plan.Batches[i]
-		a.outcomes[i] = Outcome{Batch: b.Digest, State: NotTried, Subject: string(b.Subject), Tenant: b.Tenant, Text: "interrupted before its turn"}
+		a.outcomes[i] = Outcome{Batch: b.Digest, Path: requestPath(b), State: NotTried, Subject: string(b.Subject), Tenant: b.Tenant, Text: "interrupted before its turn"}
 	}
 	for _, approval := range r.Approvals {
 		tree, err := plan.NewTree(approval.Leaves)
@@ -174,125 +181,6 @@ func (a *applier) giveUp(err error) {
 	}
 }
 
-// each reads and writes the batches' tenants one by one, side by side.
-func (a *applier) each(ctx, write context.Context) error {
-	g := &errgroup.Group{}
-	g.SetLimit(a.ehr.Parallelism())
-	for i := range a.request.Plan.Batches {
-		g.Go(func() error { a.carry(ctx, write, i, nil); return nil })
-	}
-	return g.Wait()
-}
-
-// bulk reads all grants in one stream and writes each batch as its tenant comes
-// by: a grant that came is whole, whatever becomes of the stream, and a write
-// stands on its stamp. Batches of tenants that do not come are read one by one.
-func (a *applier) bulk(ctx, write context.Context) error {
-	g := &errgroup.Group{}
-	g.SetLimit(besideStream(a.ehr))
-	index := make(map[string]int, len(a.request.Plan.Batches))
-	for i := range a.request.Plan.Batches {
-		index[a.request.Plan.Batches[i].Tenant] = i
-	}
-	_, err := a.ehr.Grants(ctx, func(grant catalog.Grant) error {
-		if i, ok := index[grant.Tenant.String()]; ok {
-			delete(index, grant.Tenant.String())
-			g.Go(func() error { a.carry(ctx, write, i, &grant); return nil })
-		}
-		return nil
-	})
-	if err == nil {
-		for _, i := range index {
-			g.Go(func() error { a.carry(ctx, write, i, nil); return nil })
-		}
-	}
-	return errors.Join(err, g.Wait())
-}
-
-// carry brings one batch to its outcome. live is the tenant's grant where it was
-// read already.
-func (a *applier) carry(ctx, write context.Context, i int, live *catalog.Grant) {
-	b := &a.request.Plan.Batches[i]
-	o := &a.outcomes[i]
-	id, err := catalog.ParseTenantID(b.Tenant)
-	if err == nil && live == nil {
-		var g catalog.Grant
-		g, err = a.ehr.Grant(ctx, id)
-		live = &g
-	}
-	switch {
-	case ctx.Err() != nil:
-		return // interrupted before the write; it says so already
-	case ehr.IsNotFound(err):
-		o.State, o.Text = Moved, tenantGone
-	case err != nil:
-		o.State, o.Text, o.Unreadable = NotTried, err.Error(), true
-	default:
-		a.settle(write, b, o, id, live)
-	}
-	a.report(o)
-}
-
-// settle compares a batch with the live grant, and writes it where it stands on
-// just that.
-func (a *applier) settle(write context.Context, b *plan.Batch, o *Outcome, id catalog.TenantID, live *catalog.Grant) {
-	revoked, granted, err := plan.Rows(b.Changes)
-	if err != nil {
-		o.State, o.Text = Refused, err.Error()
-		return
-	}
-	rows := live.Rows.Minus(revoked).Union(granted)
-	o.Revision = live.Stamp.Revision
-	switch {
-	case slices.Equal(rows, live.Rows):
-		o.State, o.Text = Already, ""
-	case live.Stamp != b.Base:
-		a.moved(o, b, live)
-	default:
-		a.put(write, b, o, id, rows)
-	}
-}
-
-func (a *applier) moved(o *Outcome, b *plan.Batch, live *catalog.Grant) {
-	o.State, o.Revision = Moved, live.Stamp.Revision
-	o.Text = fmt.Sprintf("planned on revision %d, and the grant is at revision %d", b.Base.Revision, live.Stamp.Revision)
-}
-
-// put writes a tenant's rows. Where the answer does not tell what became of it,
-// the live grant does: it names the batch that wrote it.
-func (a *applier) put(ctx context.Context, b *plan.Batch, o *Outcome, id catalog.TenantID, rows catalog.Rows) {
-	authority, err := a.authority(b)
-	if err != nil {
-		o.State, o.Text = Refused, err.Error()
-		return
-	}
-	stamp, err := a.ehr.PutGrant(ctx, id, b.Base, rows, authority, a.key(b))
-	if err == nil {
-		o.State, o.Revision, o.Text = Done, stamp.Revision, ""
-		return
-	}
-	var said *ehr.Problem
-	switch {
-	case ehr.IsNotFound(err):
-		o.State, o.Text = Moved, tenantGone
-		return
-	case errors.As(err, &said) && !ehr.IsMoved(err):
-		o.State, o.Text = Refused, err.Error()
-		return
-	}
-	live, readErr := a.ehr.Grant(ctx, id)
-	switch {
-	case readErr != nil:
-		o.State, o.Text = Unconfirmed, errors.Join(err, readErr).Error()
-	case live.Batch == b.Digest.String() && slices.Equal(live.Rows, rows):
-		o.State, o.Revision, o.Text = Done, live.Stamp.Revision, ""
-	case ehr.IsMoved(err):
-		a.moved(o, b, &live)
-	default:
-		o.State, o.Text = Unconfirmed, err.Error()
-	}
-}
-
 // key is the batch's Idempotency-Key: the same for every try of it in this plan.
 func (a *applier) key(b *plan.Batch) string {
 	return plan.DigestOf([]byte(a.request.Digest.String() + "\n" + b.Digest.String())).Hex()
@@ -301,7 +189,7 @@ func (a *applier) key(b *plan.Batch) string {
 // authority gathers, for one batch, the approvals that it is among.
 func (a *applier) authority(b *plan.Batch) (*ehr.Authority, error) {
 	authority := &ehr.Authority{
-		Base: b.BaseLine(), Batch: b.Digest.String(), Environment: a.request.Plan.Environment, Approvals: []ehr.Approval{},
+		Base: b.Base.Line(), Batch: b.Digest.String(), Environment: a.request.Plan.Environment, Approvals: []ehr.Approval{},
 	}
 	for _, s := range a.signed {
 		index, among := s.index[b.Digest]

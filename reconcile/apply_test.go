@@ -117,7 +117,10 @@ func TestAPlanIsCarriedOutOnceAndThenDoneAlready(t *testing.T) {
 		same(t, "outcomes", s.all(reconcile.Done), states(outcomes))
 		for i, o := range outcomes {
 			b := &s.plan.Batches[i]
-			same(t, "outcome", reconcile.Outcome{Batch: b.Digest, Revision: b.Base.Revision + 1, State: reconcile.Done, Subject: "entitlements", Tenant: b.Tenant}, o)
+			same(t, "outcome", reconcile.Outcome{
+				Batch: b.Digest, Path: "/tenants/" + b.Tenant + "/entitlements", Revision: *b.Base.Revision + 1,
+				State: reconcile.Done, Subject: "entitlements", Tenant: b.Tenant,
+			}, o)
 			s.written(t, b.Tenant)
 		}
 		same(t, "gate after", http.StatusOK, s.Gate(t, "t01", "main", "/maternity"))
@@ -499,7 +502,7 @@ func TestEveryWriteProvesThatItIsAmongWhatWasApproved(t *testing.T) {
 		if id == "t02" {
 			want = 2
 		}
-		if a.Environment != "default" || a.Batch != b.Digest.String() || a.Base != b.BaseLine() || a.Receipt != nil || a.Mandate != nil || len(a.Approvals) != want {
+		if a.Environment != "default" || a.Batch != b.Digest.String() || a.Base != b.Base.Line() || a.Receipt != nil || a.Mandate != nil || len(a.Approvals) != want {
 			t.Fatalf("%s: %+v", id, a)
 		}
 		for i, approval := range a.Approvals {

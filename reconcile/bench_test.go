@@ -218,7 +218,7 @@ func bare(b *testing.B, p *plan.Plan, e *ehrtest.EHR) []put {
 			rows = append(rows, map[string]string{"facility": row[:2], "module": row[3:]})
 		}
 		body, err := json.Marshal(map[string]any{"rows": rows, "authority": ehr.Authority{
-			Base: batch.BaseLine(), Batch: batch.Digest.String(), Environment: p.Environment,
+			Base: batch.Base.Line(), Batch: batch.Digest.String(), Environment: p.Environment,
 			Approvals: []ehr.Approval{{Bundle: approval.Bundle, Count: len(approval.Leaves), Index: i, Proof: proof}},
 		}})
 		if err != nil {

@@ -14,6 +14,7 @@ package reconcile
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/reconcile/ehr"
@@ -31,7 +32,16 @@ type EHR interface {
 	// Tenants lists all tenants and gives the name of the listing's snapshot.
 	Tenants(ctx context.Context, yield func(ehr.Tenant) error) (snapshot string, err error)
 	Tenant(ctx context.Context, id catalog.TenantID) (ehr.Tenant, error)
-	Facilities(ctx context.Context, id catalog.TenantID) ([]catalog.FacilityID, error)
+	Facilities(ctx context.Context, id catalog.TenantID) ([]catalog.LiveFacility, error)
+	// Connect gives the keys of the licensed instruments, sorted.
+	Connect(ctx context.Context, id catalog.TenantID) ([]string, error)
+	Admins(ctx context.Context, id catalog.TenantID) ([]catalog.LiveAdmin, error)
+	// Licences lists by tenant: of one, or of all where the id is zero.
+	Licences(ctx context.Context, id catalog.TenantID) (map[string][]catalog.LiveLicence, error)
+	// Editions and Organisations list all there are, by key and by id.
+	Editions(ctx context.Context) (map[string]catalog.LiveEdition, error)
+	Edition(ctx context.Context, key string) (catalog.LiveEdition, error)
+	Organisations(ctx context.Context) (map[string]catalog.LiveOrganisation, error)
 	Grant(ctx context.Context, id catalog.TenantID) (catalog.Grant, error)
 	// Grants streams all grants in the order of their tenants' ids. What was
 	// yielded counts only when it returns without an error. It must only be
@@ -41,4 +51,6 @@ type EHR interface {
 	Deployment(ctx context.Context, id catalog.TenantID) (ehr.Deployment, error)
 	// PutGrant replaces a tenant's rows if its grant is still at base.
 	PutGrant(ctx context.Context, id catalog.TenantID, base catalog.Stamp, rows catalog.Rows, authority *ehr.Authority, key string) (catalog.Stamp, error)
+	// Send makes any other write, conditional on an entity tag where it is not "".
+	Send(ctx context.Context, method, path string, body json.RawMessage, etag string, authority *ehr.Authority, key string) error
 }

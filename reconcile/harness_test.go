@@ -47,8 +47,9 @@ func must[T any](value T, err error) func(testing.TB) T {
 
 // fleet is what is declared.
 type fleet struct {
-	catalog *catalog.Catalog
-	tenants []*catalog.Tenant
+	catalog       *catalog.Catalog
+	organisations []catalog.Organisation
+	tenants       []*catalog.Tenant
 }
 
 func newFleet(t testing.TB) *fleet {
@@ -57,15 +58,16 @@ func newFleet(t testing.TB) *fleet {
 }
 
 // declare adds a tenant of an edition with facilities and grants, which are
-// modules of the tenant or, as "facility module", of a facility.
+// modules of the tenant or, as "facility module", of a facility. Everything else
+// of it is as an EHR's Onboard makes it.
 func (f *fleet) declare(t testing.TB, id, edition string, facilities []string, grants ...string) *catalog.Tenant {
 	t.Helper()
 	tenant := &catalog.Tenant{
-		ID: must(catalog.ParseTenantID(id))(t), Name: id, Organisation: must(catalog.ParseOrganisationID(id))(t),
+		ID: must(catalog.ParseTenantID(id))(t), Name: "Tenant " + id, Organisation: must(catalog.ParseOrganisationID(id))(t),
 		Edition: must(catalog.ParseEditionKey(edition))(t), Environment: catalog.DefaultEnvironment, Hosting: catalog.Cloud,
 	}
 	for _, facility := range facilities {
-		tenant.Facilities = append(tenant.Facilities, catalog.Facility{ID: must(catalog.ParseFacilityID(facility))(t), Name: facility})
+		tenant.Facilities = append(tenant.Facilities, site(t, facility))
 	}
 	for _, grant := range grants {
 		facility, module, of := strings.Cut(grant, " ")
@@ -73,11 +75,26 @@ func (f *fleet) declare(t testing.TB, id, edition string, facilities []string, g
 			tenant.Grants = append(tenant.Grants, adjustment(t, facility))
 			continue
 		}
-		site := tenant.Facility(must(catalog.ParseFacilityID(facility))(t))
-		site.Grants = append(site.Grants, adjustment(t, module))
+		f := tenant.Facility(must(catalog.ParseFacilityID(facility))(t))
+		f.Grants = append(f.Grants, adjustment(t, module))
 	}
 	f.tenants = append(f.tenants, tenant)
 	return tenant
+}
+
+// organise declares an organisation as an EHR's Create makes it.
+func (f *fleet) organise(t testing.TB, id string) *catalog.Organisation {
+	t.Helper()
+	f.organisations = append(f.organisations, catalog.Organisation{
+		ID: must(catalog.ParseOrganisationID(id))(t), Name: "Organisation of " + id,
+	})
+	return &f.organisations[len(f.organisations)-1]
+}
+
+// site is a facility as an EHR's Provision makes it.
+func site(t testing.TB, id string) catalog.Facility {
+	t.Helper()
+	return catalog.Facility{ID: must(catalog.ParseFacilityID(id))(t), Name: "Facility " + id}
 }
 
 func adjustment(t testing.TB, module string) catalog.Adjustment {
@@ -85,18 +102,22 @@ func adjustment(t testing.TB, module string) catalog.Adjustment {
 	return catalog.Adjustment{Module: must(catalog.ParseModuleKey(module))(t), Reason: "a test"}
 }
 
-// request asks to plan for the tenants of some ids, or for all.
+// request asks to plan for the tenants of some ids, who are then chosen by name,
+// or for all.
 func (f *fleet) request(t testing.TB, ids ...string) reconcile.PlanRequest {
 	t.Helper()
 	slices.SortFunc(f.tenants, func(a, b *catalog.Tenant) int { return a.ID.Compare(b.ID) })
-	desired := &catalog.Desired{Catalog: f.catalog, Policy: digest}
+	desired := &catalog.Desired{Catalog: f.catalog, Policy: digest, Organisations: f.organisations}
+	var chosen []catalog.Declaration
 	for _, tenant := range f.tenants {
+		declared := must(catalog.Declare(tenant, "tenants/"+tenant.ID.String()))(t)
+		desired.Tenants = append(desired.Tenants, declared)
 		if len(ids) == 0 || slices.Contains(ids, tenant.ID.String()) {
-			desired.Tenants = append(desired.Tenants, must(catalog.Declare(tenant, "tenants/"+tenant.ID.String()))(t))
+			chosen = append(chosen, declared)
 		}
 	}
 	return reconcile.PlanRequest{
-		Desired: desired, Tenants: desired.Tenants, Environment: catalog.ControlPlane{Environment: catalog.DefaultEnvironment},
+		Desired: desired, Tenants: chosen, Chosen: len(ids) > 0, Environment: catalog.ControlPlane{Environment: catalog.DefaultEnvironment},
 		Source: plan.Source{Commit: strings.Repeat("c", 40)}, At: now, Now: now, ExpiresIn: time.Hour, Nonce: "n",
 	}
 }
@@ -138,13 +159,17 @@ func applyOf(t testing.TB, p *plan.Plan) reconcile.ApplyRequest {
 	return reconcile.ApplyRequest{Plan: must(plan.Decode(file))(t), Digest: plan.DigestOf(file), Now: now}
 }
 
-// changes writes a plan's changes as "- tenant facility module", in the plan's
-// order.
+// changes writes a plan's changes, rows as "- tenant facility module" and others
+// as "+ tenant kind key", in the plan's order.
 func changes(p *plan.Plan) []string {
 	lines := []string{}
 	for _, b := range p.Batches {
 		for _, c := range b.Changes {
-			lines = append(lines, fmt.Sprintf("%s %s %s %s", c.Action.Symbol(), b.Tenant, c.Facility, c.EHRModule))
+			what, which := c.Facility, c.EHRModule
+			if c.Kind != plan.KindRow {
+				what, which = c.Kind, c.Key
+			}
+			lines = append(lines, fmt.Sprintf("%s %s %s %s", c.Action.Symbol(), b.Tenant, what, which))
 		}
 	}
 	return lines

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,33 +23,43 @@ const fewTenants = 20
 type Observation struct {
 	Platform  ehr.Platform
 	Snapshot  string             // the server's name for what it answered, or ""
-	Unmanaged []catalog.TenantID // tenants of the platform that are not declared; only known when all were listed
+	Unmanaged []catalog.TenantID // tenants of the platform that are not declared; nil where some were chosen by name
 }
 
 // observer reads the live state of declared tenants.
 type observer struct {
 	ehr      EHR
+	catalog  *catalog.Catalog
 	declared []catalog.Declaration                  // sorted by id
+	chosen   bool                                   // by name: others may be declared too
 	handle   func(*catalog.Tenant, plan.Live) error // called by many goroutines
 	found    Observation
-	status   map[catalog.TenantID]plan.Status
+	tenants  map[catalog.TenantID]ehr.Tenant                                 // declared ones that the platform lists
+	licences func(context.Context) (map[string][]catalog.LiveLicence, error) // all of them, listed once
 }
 
 // observe reads the live state of declared tenants, which are sorted by id, and
 // hands each on as soon as it is known. handle is called by many goroutines at
 // once. An error means that the live state as a whole could not be read; what
 // was handed on before it must not be used.
-func observe(ctx context.Context, e EHR, platform ehr.Platform, declared []catalog.Declaration, handle func(*catalog.Tenant, plan.Live) error) (Observation, error) {
-	o := observer{ehr: e, declared: declared, handle: handle, status: map[catalog.TenantID]plan.Status{}}
+func observe(ctx context.Context, e EHR, platform ehr.Platform, r *PlanRequest, handle func(*catalog.Tenant, plan.Live) error) (Observation, error) {
+	o := observer{ehr: e, catalog: r.Desired.Catalog, declared: r.Tenants, handle: handle, tenants: map[catalog.TenantID]ehr.Tenant{}}
 	o.found.Platform = platform
-	var err error
+	if r.Chosen && len(o.declared) <= fewTenants {
+		return o.found, o.each(ctx, o.one)
+	}
+	o.licences = listOnce(e)
+	o.chosen = r.Chosen
+	if !r.Chosen {
+		o.found.Unmanaged = []catalog.TenantID{}
+	}
+	err := o.list(ctx)
 	switch {
-	case len(declared) <= fewTenants:
-		err = o.each(ctx, o.one)
-	case streams(e, platform):
+	case err != nil:
+	case len(o.declared) > fewTenants && streams(e, platform):
 		err = o.bulk(ctx)
 	default:
-		err = o.listed(ctx)
+		err = o.each(ctx, o.listed)
 	}
 	return o.found, err
 }
@@ -96,16 +107,120 @@ func (o *observer) one(ctx context.Context, t *catalog.Tenant) (plan.Live, error
 	if err != nil {
 		return unread(err)
 	}
-	return o.grant(ctx, t, plan.Status(there.Status))
+	return o.grant(ctx, t, there)
 }
 
-// grant asks for the grant of a tenant whose status is known.
-func (o *observer) grant(ctx context.Context, t *catalog.Tenant, status plan.Status) (plan.Live, error) {
+// listed asks for what the listing of tenants does not tell.
+func (o *observer) listed(ctx context.Context, t *catalog.Tenant) (plan.Live, error) {
+	there, listed := o.tenants[t.ID]
+	if !listed {
+		return plan.Live{Absent: true}, nil
+	}
+	return o.grant(ctx, t, there)
+}
+
+// grant asks for the grant of a tenant that is there, and for the rest.
+func (o *observer) grant(ctx context.Context, t *catalog.Tenant, there ehr.Tenant) (plan.Live, error) {
 	g, err := o.ehr.Grant(ctx, t.ID)
 	if err != nil {
 		return unread(err)
 	}
-	return o.sites(ctx, t, plan.Live{Status: status, Grant: g})
+	return o.rest(ctx, t, there, g)
+}
+
+// rest asks for what no listing tells, as far as something may be planned by it.
+// A tenant that is kept as it is need not be looked into.
+func (o *observer) rest(ctx context.Context, t *catalog.Tenant, there ehr.Tenant, g catalog.Grant) (plan.Live, error) {
+	live := plan.Live{Status: plan.Status(there.Status), Tenant: &there.Live, Grant: g}
+	reads := []func(context.Context, *catalog.Tenant, *plan.Live) error{o.licence, o.sites, o.instruments, o.admins}
+	switch live.Status {
+	case plan.StatusSuspended:
+		reads = nil
+	case plan.StatusLocked:
+		reads = reads[:1] // a new licence may unlock it
+	}
+	for _, read := range reads {
+		if err := read(ctx, t, &live); err != nil {
+			return unread(err)
+		}
+	}
+	return live, nil
+}
+
+func (o *observer) sites(ctx context.Context, t *catalog.Tenant, live *plan.Live) (err error) {
+	live.Facilities, err = optional(o.ehr.Facilities(ctx, t.ID))
+	return err
+}
+
+// instruments asks for those of tenants that declare some, or that hold the
+// module without which they are of no use.
+func (o *observer) instruments(ctx context.Context, t *catalog.Tenant, live *plan.Live) (err error) {
+	if len(t.Connect) > 0 || o.connects(live.Grant.Rows) {
+		live.Instruments, err = optional(o.ehr.Connect(ctx, t.ID))
+	}
+	return err
+}
+
+func (o *observer) connects(rows catalog.Rows) bool {
+	return slices.ContainsFunc(rows, func(r catalog.Row) bool {
+		index, known := o.catalog.FromEHR(r.Module)
+		return known && o.catalog.Module(index).Key == catalog.ConnectModule
+	})
+}
+
+// admins asks for those of tenants that declare some: nobody else is ours.
+func (o *observer) admins(ctx context.Context, t *catalog.Tenant, live *plan.Live) (err error) {
+	if len(t.Admins) > 0 {
+		live.Admins, err = optional(o.ehr.Admins(ctx, t.ID))
+	}
+	return err
+}
+
+// licence asks for those of tenants that declare one.
+func (o *observer) licence(ctx context.Context, t *catalog.Tenant, live *plan.Live) error {
+	if t.Licence == nil {
+		return nil
+	}
+	var listed map[string][]catalog.LiveLicence
+	var err error
+	if o.licences != nil {
+		listed, err = o.licences(ctx)
+	}
+	if listed == nil && err == nil {
+		listed, err = optional(o.ehr.Licences(ctx, t.ID))
+	}
+	if err == nil && listed != nil {
+		live.Licences = append([]catalog.LiveLicence{}, listed[t.ID.String()]...)
+	}
+	return err
+}
+
+// listOnce lists all licences when the first tenant asks. It gives nil for a
+// platform that lists them by tenant alone.
+func listOnce(e EHR) func(context.Context) (map[string][]catalog.LiveLicence, error) {
+	var once sync.Once
+	var all map[string][]catalog.LiveLicence
+	var failed error
+	return func(ctx context.Context) (map[string][]catalog.LiveLicence, error) {
+		once.Do(func() {
+			all, failed = e.Licences(ctx, catalog.TenantID{})
+			var said *ehr.Problem
+			if errors.As(failed, &said) {
+				all, failed = nil, nil
+			}
+		})
+		return all, failed
+	}
+}
+
+// optional makes of a collection that the platform does not offer, or that the
+// token may not read, one that nothing is known of: nil.
+func optional[T any](value T, err error) (T, error) {
+	if ehr.IsNotFound(err) || ehr.IsDenied(err) {
+		var none T
+		return none, nil
+	}
+	return value, err
 }
 
 // unread makes of an error what a plan says of the tenant: it is not there, or
@@ -128,24 +243,8 @@ func ofOneTenant(err error) bool {
 	return ehr.IsUnknown(err) || errors.As(err, &said) && !ehr.IsDenied(err)
 }
 
-// sites asks for the tenant's facilities where a declared one has no live row:
-// it may have none, or not exist.
-func (o *observer) sites(ctx context.Context, t *catalog.Tenant, live plan.Live) (plan.Live, error) {
-	silent := slices.ContainsFunc(t.Facilities, func(f catalog.Facility) bool {
-		return !slices.ContainsFunc(live.Grant.Rows, func(r catalog.Row) bool { return r.Facility == f.ID })
-	})
-	if !silent || live.Status == plan.StatusCreated {
-		return live, nil
-	}
-	var err error
-	if live.Facilities, err = o.ehr.Facilities(ctx, t.ID); err != nil {
-		return unread(err)
-	}
-	live.Asked = true
-	return live, nil
-}
-
-// list learns the status of every declared tenant, and who is not declared.
+// list learns what the platform has of every declared tenant, and who is not
+// declared.
 func (o *observer) list(ctx context.Context) (err error) {
 	seen := map[catalog.TenantID]bool{}
 	o.found.Snapshot, err = o.ehr.Tenants(ctx, func(t ehr.Tenant) error {
@@ -154,8 +253,8 @@ func (o *observer) list(ctx context.Context) (err error) {
 		}
 		seen[t.ID] = true
 		if o.declares(t.ID) {
-			o.status[t.ID] = plan.Status(t.Status)
-		} else {
+			o.tenants[t.ID] = t
+		} else if !o.chosen {
 			o.found.Unmanaged = append(o.found.Unmanaged, t.ID)
 		}
 		return nil
@@ -170,26 +269,9 @@ func (o *observer) declares(id catalog.TenantID) bool {
 	return found
 }
 
-// listed reads the listing of tenants, then a grant each.
-func (o *observer) listed(ctx context.Context) error {
-	if err := o.list(ctx); err != nil {
-		return err
-	}
-	return o.each(ctx, func(ctx context.Context, t *catalog.Tenant) (plan.Live, error) {
-		status, there := o.status[t.ID]
-		if !there {
-			return plan.Live{Absent: true}, nil
-		}
-		return o.grant(ctx, t, status)
-	})
-}
-
-// bulk reads the listing of tenants, then all grants in one stream, beside the
-// declared tenants in the same order.
+// bulk reads all grants in one stream, beside the declared tenants in the same
+// order.
 func (o *observer) bulk(ctx context.Context) error {
-	if err := o.list(ctx); err != nil {
-		return err
-	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
@@ -223,17 +305,17 @@ func (o *observer) bulk(ctx context.Context) error {
 // streamed is for a tenant whose grant came in the stream.
 func (o *observer) streamed(grant catalog.Grant) func(context.Context, *catalog.Tenant) (plan.Live, error) {
 	return func(ctx context.Context, t *catalog.Tenant) (plan.Live, error) {
-		status, listed := o.status[t.ID]
+		there, listed := o.tenants[t.ID]
 		if !listed { // it came between the listing and the stream
 			return o.one(ctx, t)
 		}
-		return o.sites(ctx, t, plan.Live{Status: status, Grant: grant})
+		return o.rest(ctx, t, there, grant)
 	}
 }
 
 // unstreamed is for a tenant whose grant did not come in the stream.
 func (o *observer) unstreamed(ctx context.Context, t *catalog.Tenant) (plan.Live, error) {
-	if _, listed := o.status[t.ID]; !listed {
+	if _, listed := o.tenants[t.ID]; !listed {
 		return plan.Live{Absent: true}, nil
 	}
 	return o.one(ctx, t) // it went between the listing and the stream, or came back

@@ -15,6 +15,7 @@ import (
 type PlanRequest struct {
 	Desired     *catalog.Desired
 	Tenants     []catalog.Declaration // those to plan for, sorted by id
+	Chosen      bool                  // whether they were chosen by name: what belongs to no tenant of them is left out
 	Environment catalog.ControlPlane
 	Source      plan.Source
 	At          time.Time // the time that dates are judged by
@@ -40,13 +41,16 @@ func Plan(ctx context.Context, e EHR, r PlanRequest) (*plan.Plan, Observation, e
 	if err != nil {
 		return nil, Observation{}, err
 	}
+	if err := registry(ctx, e, b, &r); err != nil {
+		return nil, Observation{}, err
+	}
 	var mu sync.Mutex
-	found, err := observe(ctx, e, platform, r.Tenants, func(t *catalog.Tenant, live plan.Live) error {
-		part := b.Tenant(t, live)
+	found, err := observe(ctx, e, platform, &r, func(t *catalog.Tenant, live plan.Live) error {
+		part, err := b.Tenant(t, live)
 		mu.Lock()
 		defer mu.Unlock()
 		b.Add(part)
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, Observation{}, err
@@ -54,6 +58,77 @@ func Plan(ctx context.Context, e EHR, r PlanRequest) (*plan.Plan, Observation, e
 	b.Observed(found.Snapshot)
 	p, err := b.Plan()
 	return p, found, err
+}
+
+// registry plans what belongs to no tenant: editions and organisations. What the
+// token may not read, or the platform does not offer, is warned of and left out.
+func registry(ctx context.Context, e EHR, b *plan.Builder, r *PlanRequest) error {
+	editions, err := optional(e.Editions(ctx))
+	if err != nil {
+		return err
+	}
+	organisations, err := optional(e.Organisations(ctx))
+	if err != nil {
+		return err
+	}
+	if editions == nil {
+		b.Warn("editions", "the platform's editions could not be read, and were not compared")
+	}
+	if organisations == nil {
+		b.Warn("organisations", "the platform's organisations could not be read, and were not compared")
+	}
+	wanted, err := r.wantsEdition()
+	if err != nil {
+		return err
+	}
+	parts, err := b.Editions(editions, wanted)
+	if err != nil {
+		return err
+	}
+	more, err := b.Organisations(r.organisations(), organisations)
+	if err != nil {
+		return err
+	}
+	for _, part := range append(parts, more...) {
+		b.Add(part)
+	}
+	return nil
+}
+
+// wantsEdition tells which editions to plan for: of the tenants that were chosen
+// by name, else all.
+func (r *PlanRequest) wantsEdition() (func(catalog.EditionKey) bool, error) {
+	of := map[catalog.EditionKey]bool{}
+	for i := range r.Tenants {
+		if !r.Chosen {
+			break
+		}
+		t, err := r.Tenants[i].Tenant()
+		if err != nil {
+			return nil, err
+		}
+		of[t.Edition] = true
+	}
+	return func(key catalog.EditionKey) bool { return !r.Chosen || of[key] }, nil
+}
+
+// organisations are those to plan for: of the tenants that are planned for, and,
+// where these were not chosen by name, those that have no tenant at all.
+func (r *PlanRequest) organisations() []catalog.Organisation {
+	planned, any := map[catalog.OrganisationID]bool{}, map[catalog.OrganisationID]bool{}
+	for i := range r.Tenants {
+		planned[r.Tenants[i].Organisation] = true
+	}
+	for i := range r.Desired.Tenants {
+		any[r.Desired.Tenants[i].Organisation] = true
+	}
+	var list []catalog.Organisation
+	for _, o := range r.Desired.Organisations {
+		if planned[o.ID] || !r.Chosen && !any[o.ID] {
+			list = append(list, o)
+		}
+	}
+	return list
 }
 
 // prepare checks that the platform is the declared one, and starts a plan of it.

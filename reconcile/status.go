@@ -24,6 +24,7 @@ type TenantStatus struct {
 	Platform   string         `json:"platform"`  // the tenant's status there, or ""
 	Grant      int            `json:"grant"`     // rows that a plan would grant
 	Revoke     int            `json:"revoke"`    // rows that a plan would revoke
+	Change     int            `json:"change"`    // what else a plan would change
 	Held       []plan.Held    `json:"held"`
 	Refusals   []plan.Refusal `json:"refusals"`
 	Unreadable string         `json:"unreadable"` // why nothing is known, or ""
@@ -43,7 +44,7 @@ type Enforced struct {
 
 // InStep reports whether a plan would have nothing to do for the tenant.
 func (s *TenantStatus) InStep() bool {
-	return s.Grant+s.Revoke == 0 && len(s.Refusals) == 0 && s.Unreadable == "" && s.Accepted != nil
+	return s.Grant+s.Revoke+s.Change == 0 && len(s.Refusals) == 0 && s.Unreadable == "" && s.Accepted != nil
 }
 
 // Status observes the platform and says how each tenant stands. It writes
@@ -55,8 +56,11 @@ func Status(ctx context.Context, e EHR, r PlanRequest) ([]TenantStatus, Observat
 	}
 	var mu sync.Mutex
 	var list []TenantStatus
-	found, err := observe(ctx, e, platform, r.Tenants, func(t *catalog.Tenant, live plan.Live) error {
-		s := standing(b, t, live, r)
+	found, err := observe(ctx, e, platform, &r, func(t *catalog.Tenant, live plan.Live) error {
+		s, err := standing(b, t, live, r)
+		if err != nil {
+			return err
+		}
 		if s.Accepted != nil {
 			if err := s.deployment(ctx, e, t); err != nil {
 				return err
@@ -71,17 +75,18 @@ func Status(ctx context.Context, e EHR, r PlanRequest) ([]TenantStatus, Observat
 	return list, found, err
 }
 
-func standing(b *plan.Builder, t *catalog.Tenant, live plan.Live, r PlanRequest) TenantStatus {
-	part := b.Tenant(t, live)
+func standing(b *plan.Builder, t *catalog.Tenant, live plan.Live, r PlanRequest) (TenantStatus, error) {
+	part, err := b.Tenant(t, live)
 	s := TenantStatus{
 		Tenant: t.ID.String(), Edition: t.Edition.String(), Declared: len(r.Desired.Catalog.Rows(t, r.At)),
 		Platform: string(live.Status), Held: part.Held(), Refusals: part.Refusals(), Unreadable: live.Unreadable,
 	}
-	s.Grant, s.Revoke = part.Pending()
+	pending := part.Pending()
+	s.Grant, s.Revoke, s.Change = pending.Grant, pending.Revoke, pending.Change
 	if !live.Absent && live.Unreadable == "" {
 		s.Accepted = &Accepted{live.Grant.Stamp.Revision, len(live.Grant.Rows)}
 	}
-	return s
+	return s, err
 }
 
 // deployment adds what the tenant's deployment last reported.

@@ -13,10 +13,10 @@ type standing struct {
 	Platform       string
 	Declared, Rows int
 	Grant, Revoke  int
+	Change         int
 	Enforced       int64
 	Reachable      bool
 	Held           []plan.Code
-	Refused        []plan.Code
 	InStep         bool
 	Unreadable     bool
 }
@@ -26,7 +26,7 @@ func standings(list []reconcile.TenantStatus) map[string]standing {
 	for i := range list {
 		s := &list[i]
 		got := standing{
-			Platform: s.Platform, Declared: s.Declared, Rows: -1, Grant: s.Grant, Revoke: s.Revoke, Enforced: -1,
+			Platform: s.Platform, Declared: s.Declared, Rows: -1, Grant: s.Grant, Revoke: s.Revoke, Change: s.Change, Enforced: -1,
 			Reachable: s.Reachable, InStep: s.InStep(), Unreadable: s.Unreadable != "",
 		}
 		if s.Accepted != nil {
@@ -37,9 +37,6 @@ func standings(list []reconcile.TenantStatus) map[string]standing {
 		}
 		for _, h := range s.Held {
 			got.Held = append(got.Held, h.Reason)
-		}
-		for _, r := range s.Refusals {
-			got.Refused = append(got.Refused, r.Code)
 		}
 		found[s.Tenant] = got
 	}
@@ -75,8 +72,8 @@ func TestStatusSetsDeclaredAcceptedAndEnforcedSideBySide(t *testing.T) {
 	want := map[string]standing{
 		"x-even":      {Platform: "provisioned", Declared: 5, Rows: 5, Enforced: 1, Reachable: true, InStep: true},
 		"t00":         {Platform: "provisioned", Declared: 6, Rows: 5, Grant: 1, Enforced: 1, Reachable: true},
-		"u-absent":    {Declared: 6, Rows: -1, Enforced: -1, Refused: []plan.Code{plan.TenantAbsent}},
-		"u-created":   {Platform: "created", Declared: 6, Enforced: 0, Reachable: true, Refused: []plan.Code{plan.NotProvisioned}},
+		"u-absent":    {Declared: 6, Rows: -1, Grant: 6, Change: 2, Enforced: -1},
+		"u-created":   {Platform: "created", Declared: 6, Grant: 6, Change: 1, Enforced: 0, Reachable: true},
 		"u-suspended": {Platform: "suspended", Declared: 6, Rows: 5, Enforced: 1, Reachable: true, Held: []plan.Code{plan.Suspended}, InStep: true},
 		"v-foreign": {Platform: "provisioned", Declared: 6, Rows: 5, Grant: 4, Revoke: 1, Enforced: 2, Reachable: true,
 			Held: []plan.Code{plan.UnknownFacility, plan.UnknownModule}},

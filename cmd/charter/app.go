@@ -43,12 +43,38 @@ func (a *app) main(ctx context.Context, args []string) int {
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if ctx.Err() != nil && err != nil && codeOf(err) == exitFailed {
 		err = context.Canceled
 	}
 	a.explain(err)
+	if f := cmd.Flags().Lookup("output"); f != nil && f.Value.String() == "json" {
+		err = errors.Join(err, a.explainJSON(err))
+	}
 	return int(codeOf(err))
+}
+
+// failure is how a command ended that has no result, for programs.
+type failure struct {
+	Codes    []exitCode      `json:"codes"` // every status that applies, the gravest first
+	Error    string          `json:"error"`
+	Hint     string          `json:"hint"`     // what to do about it, or ""
+	Problems schema.Problems `json:"problems"` // what is wrong with the declarations
+}
+
+// explainJSON writes what went wrong in place of a result.
+func (a *app) explainJSON(err error) error {
+	var exit *exitError
+	errors.As(err, &exit)
+	if err == nil || exit != nil && exit.err == nil {
+		return nil
+	}
+	f := failure{Codes: codesOf(err), Error: err.Error(), Problems: schema.Problems{}}
+	if exit != nil {
+		f.Hint = exit.hint
+	}
+	errors.As(err, &f.Problems)
+	return view.JSON(a.stdout, f)
 }
 
 func (a *app) rootCommand() *cobra.Command {
@@ -58,12 +84,17 @@ func (a *app) rootCommand() *cobra.Command {
 		Long: `charter keeps the entitlements of an EHR platform's tenants as CUE files in git,
 plans what a change of them does, and carries out plans that somebody signed.`,
 		SilenceErrors: true, SilenceUsage: true,
-		Args:              cobra.NoArgs,
+		Args:              cobra.ArbitraryArgs,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.mirror(cmd.Flags()) },
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return noCommand(cmd, args[0])
+			}
+			return cmd.Help()
+		},
+		Version: version(),
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{code: exitUsage, err: err} })
-	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	flags := root.PersistentFlags()
 	flags.BoolVar(&a.noColor, "no-color", false, "no colours (so does the variable NO_COLOR)")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no notes, only results and errors")
@@ -72,19 +103,33 @@ plans what a change of them does, and carries out plans that somebody signed.`,
 		a.newInit(), a.newNew(), a.newGrant(), a.newRevoke(), a.newExtend(), a.newValidate(), a.newTest(), a.newBlueprints(), a.newDiff(), a.newPlan(), a.newShow(), a.newKeygen(), a.newSign(),
 		a.newVerify(), a.newApply(), a.newStatus(), a.newExplain(), a.newVersion(),
 	)
+	root.InitDefaultCompletionCmd()
 	usageErrors(root)
 	return root
+}
+
+// noCommand tells of a command that is not there.
+func noCommand(cmd *cobra.Command, name string) error {
+	hint := cmd.CommandPath() + " --help lists them"
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+		hint = fmt.Sprintf("did you mean %q?", near[0])
+	}
+	return failHint(exitUsage, hint, "%s has no command %q", cmd.CommandPath(), name)
 }
 
 // usageErrors makes wrong arguments end with the status for wrong usage.
 func usageErrors(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
-			if err := check(cmd, args); err != nil {
-				return failHint(exitUsage, cmd.CommandPath()+" --help tells how", "%w", err)
+			if check(cmd, args) != nil {
+				return failHint(exitUsage, cmd.CommandPath()+" --help tells how", "%s does not take the arguments %q", cmd.UseLine(), args)
 			}
 			return nil
 		}
+	}
+	if cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = func(cmd *cobra.Command, args []string) error { return noCommand(cmd, strings.Join(args, " ")) }
 	}
 	for _, sub := range cmd.Commands() {
 		usageErrors(sub)
@@ -129,7 +174,8 @@ func (a *app) explain(err error) {
 // style says how results may be shown on a stream.
 func (a *app) style(terminal bool) view.Style {
 	_, never := a.lookupEnv("NO_COLOR")
-	return view.Style{Color: terminal && !a.noColor && !never}
+	name, _ := a.lookupEnv("TERM")
+	return view.Style{Color: terminal && !a.noColor && !never && name != "dumb"}
 }
 
 // note tells something beside the result.

@@ -19,6 +19,7 @@ import (
 type applyOptions struct {
 	file   string // "" to plan, show and ask
 	plan   planOptions
+	given  func(flag string) bool
 	keys   trustFlags
 	key    keyFlags
 	output outputFlag
@@ -32,6 +33,11 @@ func (a *app) newApply() *cobra.Command {
 		Long: `Apply checks who signed the plan, and then writes each tenant's changes in one
 conditional request. A tenant whose grant has moved since drops out by name; one
 that fails stops no other. Applying a plan twice changes nothing and says so.
+With --tenant it carries out the changes of that tenant alone; the rest of the
+plan can be applied later.
+
+What a plan shows as scheduled is not carried out by it: the first plan that is
+made and applied after its day does so.
 
 Without a file, on a terminal: plan, show, ask, sign with --key, and apply.`,
 		Example: `  charter apply plan.json --trusted-key reviewer.pub
@@ -49,11 +55,17 @@ Without a file, on a terminal: plan, show, ask, sign with --key, and apply.`,
 	o.keys.bind(cmd)
 	o.key.bind(cmd)
 	o.output.bind(cmd, "text", "json")
+	o.given = func(flag string) bool { return cmd.Flags().Changed(flag) }
 	return cmd
 }
 
 // apply carries out a saved plan.
 func (a *app) apply(ctx context.Context, o *applyOptions) error {
+	for _, flag := range []string{"at", "rev", "expires-in"} {
+		if o.given(flag) {
+			return fail(exitUsage, "--%s: it is for making a plan, and %s is made", flag, o.file)
+		}
+	}
 	file, err := readPlan(o.file)
 	if err != nil {
 		return err
@@ -77,43 +89,70 @@ func (a *app) applyFile(ctx context.Context, o *applyOptions, file *planFile, ke
 	if err != nil {
 		return err
 	}
-	verdict := file.decide(found)
-	if verdict.err != nil {
-		return verdict.err
+	only, err := o.plan.scope.of(file.plan)
+	if err != nil {
+		return err
 	}
-	if env := o.plan.scope.env; env != file.plan.Environment {
-		return fail(exitTrust, "the plan is for environment %s, not %s", file.plan.Environment, env)
+	verdict := file.decide(found, only)
+	if err := gravestOf(verdict.err, reconcile.CheckTime(file.plan, now), o.otherEnvironment(file.plan)); err != nil {
+		return err
 	}
-	declared := o.plan.repo.declaredURL(ctx, a, file.plan.Source.Commit, file.plan.Environment)
+	declared, err := o.plan.repo.declaredURL(ctx, a, file.plan.Source.Commit, file.plan.Environment)
+	if err != nil {
+		return err
+	}
 	client, err := o.plan.ehr.client(a, declared)
 	if err != nil {
 		return err
 	}
 	progress := a.newProgress()
 	outcomes, err := reconcile.Apply(ctx, client, reconcile.ApplyRequest{
-		Plan: file.plan, Digest: file.digest, Approvals: verdict.approvals, Now: now, Progress: progress.step,
+		Plan: file.plan, Digest: file.digest, Approvals: verdict.approvals, Only: only, Now: now, Progress: progress.step,
 	})
 	progress.end()
 	if err != nil {
-		return unread(err)
+		return unapplied(err)
 	}
 	return a.showOutcomes(ctx, o, file, outcomes)
 }
 
+// otherEnvironment refuses a plan for another environment than the one that was
+// named.
+func (o *applyOptions) otherEnvironment(p *plan.Plan) error {
+	if env := o.plan.scope.env; o.given("env") && env != p.Environment {
+		return fail(exitTrust, "the plan is for environment %s, not %s", p.Environment, env)
+	}
+	return nil
+}
+
+// unapplied gives a fault before the first write its status.
+func unapplied(err error) error {
+	var instance *reconcile.InstanceError
+	if errors.As(err, &instance) {
+		return fail(exitTrust, "the platform says that it is instance %q, and the plan was made of %q; nothing was applied", instance.Answered, instance.Declared)
+	}
+	return unread(err)
+}
+
 // application is what an apply did, for programs.
 type application struct {
-	Plan     string              `json:"plan"`
-	Outcomes []reconcile.Outcome `json:"outcomes"`
-	Codes    []exitCode          `json:"codes"` // every status that applies, the gravest first
+	Codes     []exitCode          `json:"codes"` // every status that applies, the gravest first
+	Outcomes  []reconcile.Outcome `json:"outcomes"`
+	Plan      string              `json:"plan"`
+	Scheduled int                 `json:"scheduled"` // entries that wait for their day
+	Skipped   int                 `json:"skipped"`   // batches of tenants that were not named
 }
 
 func (a *app) showOutcomes(ctx context.Context, o *applyOptions, file *planFile, outcomes []reconcile.Outcome) error {
 	codes := outcomeCodes(outcomes, ctx.Err() != nil)
 	var err error
 	if o.output.value == "json" {
-		err = view.JSON(a.stdout, application{file.digest.String(), outcomes, codes})
+		err = view.JSON(a.stdout, application{
+			Codes: codes, Outcomes: outcomes, Plan: file.digest.String(),
+			Scheduled: len(file.plan.Scheduled), Skipped: len(file.plan.Batches) - len(outcomes),
+		})
 	} else {
-		err = view.Outcomes(a.stdout, a.style(a.outTerminal), outcomes)
+		err = view.Outcomes(a.stdout, a.style(a.outTerminal), file.plan, outcomes)
 	}
 	if err != nil {
 		return err
@@ -126,6 +165,9 @@ func (a *app) applyAsking(ctx context.Context, o *applyOptions) error {
 	if !a.inTerminal {
 		return failHint(exitUsage, "charter plan --out FILE, charter sign FILE, charter apply FILE", "no plan: without a terminal, give the FILE of a signed one")
 	}
+	if _, err := o.key.read(); err != nil { // before the work, not after it
+		return err
+	}
 	p, err := a.makePlan(ctx, &o.plan)
 	if err != nil {
 		return err
@@ -134,20 +176,30 @@ func (a *app) applyAsking(ctx context.Context, o *applyOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := a.showPlan(p, data, "text"); err != nil {
+	if err := a.showBeforeAsking(p, data, o.output.value); err != nil {
 		return err
 	}
 	if p.Empty() {
 		return finish(planCode(p, false))
 	}
+	if yes, err := a.ask(fmt.Sprintf("Apply this to %s? Only \"yes\" will do: ", p.Live.EHR)); err != nil || !yes {
+		return errors.Join(fail(exitFailed, "nothing was applied"), err)
+	}
 	signer, err := o.key.open(a)
 	if err != nil {
 		return err
 	}
-	if yes, err := a.ask(fmt.Sprintf("Apply this to %s? Only \"yes\" will do: ", p.Live.EHR)); err != nil || !yes {
-		return errors.Join(fail(exitFailed, "nothing was applied"), err)
-	}
 	return a.applySigned(ctx, o, &planFile{path: "the plan", data: data, plan: p, digest: plan.DigestOf(data)}, signer)
+}
+
+// showBeforeAsking shows a plan to who is to decide: where the result is for a
+// program, beside the result.
+func (a *app) showBeforeAsking(p *plan.Plan, data []byte, format string) error {
+	if format == "text" {
+		return a.showPlan(p, data, "text")
+	}
+	view.PlanWarnings(a.stderr, a.style(a.errTerminal), p.Warnings)
+	return view.Plan(a.stderr, a.style(a.errTerminal), p)
 }
 
 // applySigned signs a plan that was just shown, and applies it.
@@ -202,7 +254,7 @@ func (p *progress) step(done, of int, _ reconcile.Outcome) {
 		return
 	}
 	p.last, p.shown = now, true
-	line := fmt.Sprintf("%d of %d tenants, %s", done, of, now.Sub(p.start).Round(time.Second))
+	line := fmt.Sprintf("%d of %d batches, %s", done, of, now.Sub(p.start).Round(time.Second))
 	if p.app.errTerminal {
 		fmt.Fprintf(p.app.stderr, "\r\x1b[K%s", line)
 		return

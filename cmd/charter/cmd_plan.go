@@ -115,7 +115,7 @@ func (a *app) makePlan(ctx context.Context, o *planOptions) (*plan.Plan, error) 
 		return nil, err
 	}
 	p, found, err := reconcile.Plan(ctx, client, reconcile.PlanRequest{
-		Desired: &l.fleet.Desired, Tenants: tenants, Environment: environment,
+		Desired: &l.fleet.Desired, Tenants: tenants, Chosen: o.scope.chosen(), Environment: environment,
 		Source: plan.Source{Commit: l.commit.Hash, Ref: l.commit.Ref, Repository: l.repository, Tree: l.commit.Tree},
 		At:     at, Now: now, ExpiresIn: o.expiresIn, Nonce: hex.EncodeToString(nonce),
 		Warnings: planWarnings(l.fleet.Warnings(at)),

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/cmd/charter/internal/view"
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/plan/seal"
 )
@@ -55,6 +56,9 @@ func (f *approvalFlags) statement(file *planFile, now time.Time) ([]byte, error)
 		if err != nil {
 			return nil, fail(exitUsage, "--tenant: %w", err)
 		}
+		if !file.plan.Touches(id) {
+			return nil, fail(exitUsage, "--tenant %s: the plan changes nothing of it", id)
+		}
 		approval.Tenants = append(approval.Tenants, id)
 	}
 	statement, err := seal.Statement(seal.Subject{Name: filepath.Base(file.path), SHA256: file.digest}, approval)
@@ -76,14 +80,23 @@ func bindPassword(cmd *cobra.Command, file *string) {
 	cmd.Flags().StringVar(file, "password-file", "", "a `FILE` that holds the key's password (or the variable CHARTER_PASSWORD, or a prompt)")
 }
 
-// open decrypts the key.
-func (f *keyFlags) open(a *app) (*seal.Signer, error) {
+// read reads the key, encrypted as it is.
+func (f *keyFlags) read() ([]byte, error) {
 	if f.key == "" {
 		return nil, failHint(exitUsage, "charter keygen --out NAME makes one", "no key: give --key FILE")
 	}
 	data, err := readFile(f.key, maxKeyFile)
 	if err != nil {
 		return nil, fail(exitFailed, "key: %w", err)
+	}
+	return data, nil
+}
+
+// open decrypts the key.
+func (f *keyFlags) open(a *app) (*seal.Signer, error) {
+	data, err := f.read()
+	if err != nil {
+		return nil, err
 	}
 	password, err := a.password(f.passwordFile, "password of "+f.key)
 	if err != nil {
@@ -119,6 +132,21 @@ func (a *app) password(file, prompt string) ([]byte, error) {
 		return nil, fail(exitFailed, "read the password: %w", err)
 	}
 	return password, nil
+}
+
+// newPassword asks for a password that nobody knows yet; a person twice, because
+// nobody could open a key that is locked with a slip.
+func (a *app) newPassword(file, of string) ([]byte, error) {
+	password, err := a.password(file, "password for "+of)
+	_, set := a.lookupEnv("CHARTER_PASSWORD")
+	if err != nil || file != "" || set {
+		return password, err
+	}
+	again, err := a.password(file, "the same again")
+	if err == nil && !bytes.Equal(password, again) {
+		err = fail(exitFailed, "the two are not the same; no key was made")
+	}
+	return password, err
 }
 
 type signOptions struct {
@@ -162,11 +190,14 @@ func (a *app) sign(o *signOptions) error {
 	if err != nil {
 		return err
 	}
-	name, err := writeBundle(file, signer, statement)
+	name, err := a.writeBundle(file, signer, statement)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(a.stdout, name)
+	if len(file.plan.Scheduled) > 0 {
+		a.note("it also approves %s, for when its day has come", view.Counted(len(file.plan.Scheduled), "scheduled change", "scheduled changes"))
+	}
 	return nil
 }
 
@@ -182,12 +213,15 @@ func (a *app) doubts(file *planFile, now time.Time) {
 }
 
 // writeBundle signs a statement, and puts the signature beside the plan.
-func writeBundle(file *planFile, signer *seal.Signer, statement []byte) (string, error) {
+func (a *app) writeBundle(file *planFile, signer *seal.Signer, statement []byte) (string, error) {
 	bundle, err := signer.Sign(statement)
 	if err != nil {
 		return "", err
 	}
 	name := signer.PublicKey().Fingerprint().BundleName(file.path)
+	if _, err := os.Lstat(name); err == nil {
+		a.note("it replaces the signature that you had put beside the plan before")
+	}
 	if err := writeFile(name, bundle, 0o644); err != nil {
 		return "", fail(exitFailed, "save the signature: %w", err)
 	}
@@ -219,7 +253,7 @@ func (a *app) keygen(o *keygenOptions) error {
 			return fail(exitFailed, "%s is there already, and a key is never overwritten", name)
 		}
 	}
-	password, err := a.password(o.passwordFile, "password for "+o.out+".key")
+	password, err := a.newPassword(o.passwordFile, o.out+".key")
 	if err != nil {
 		return err
 	}

@@ -64,15 +64,12 @@ func (a *app) status(ctx context.Context, o *statusOptions) error {
 		return err
 	}
 	list, found, err := reconcile.Status(ctx, client, reconcile.PlanRequest{
-		Desired: &l.fleet.Desired, Tenants: tenants, Environment: environment, At: at, Now: a.now(),
+		Desired: &l.fleet.Desired, Tenants: tenants, Chosen: o.scope.chosen(), Environment: environment, At: at, Now: a.now(),
 	})
 	if err != nil {
 		return unread(err)
 	}
 	result := view.Status{Tenants: list, Unmanaged: found.Unmanaged, Warnings: l.fleet.Warnings(at)}
-	if result.Unmanaged == nil {
-		result.Unmanaged = []catalog.TenantID{}
-	}
 	slices.SortFunc(result.Unmanaged, catalog.TenantID.Compare)
 	if o.output.value == "json" {
 		err = view.JSON(a.stdout, result)

@@ -77,7 +77,7 @@ func (a *app) verify(o *verifyOptions) error {
 	if err != nil {
 		return err
 	}
-	refusal := file.decide(found).err
+	refusal := file.decide(found, nil).err
 	stale := reconcile.CheckTime(file.plan, now)
 	code := worst(codeOf(refusal), codeOf(stale))
 	if o.output.value == "json" {

@@ -49,7 +49,8 @@ func worst(codes ...exitCode) exitCode {
 // been said already.
 type exitError struct {
 	code exitCode
-	hint string // what to do about it, or ""
+	also []exitCode // every status that applies, where there are several
+	hint string     // what to do about it, or ""
 	err  error
 }
 
@@ -79,6 +80,42 @@ func finish(code exitCode) error {
 		return nil
 	}
 	return &exitError{code: code}
+}
+
+// gravestOf returns the error among some with the gravest status, which knows of
+// the others'; nil where all are.
+func gravestOf(errs ...error) error {
+	var codes []exitCode
+	for _, err := range errs {
+		if err != nil {
+			codes = append(codes, codeOf(err))
+		}
+	}
+	for _, err := range errs {
+		if err != nil && codeOf(err) == worst(codes...) {
+			e := &exitError{code: codeOf(err), also: codes, err: err}
+			var exit *exitError
+			if errors.As(err, &exit) {
+				e.hint = exit.hint
+			}
+			return e
+		}
+	}
+	return nil
+}
+
+// codesOf gives every status that an error calls for, the gravest first.
+func codesOf(err error) []exitCode {
+	var exit *exitError
+	if !errors.As(err, &exit) || len(exit.also) == 0 {
+		return []exitCode{codeOf(err)}
+	}
+	return sorted(exit.also)
+}
+
+// sorted orders statuses, each once, the gravest first.
+func sorted(codes []exitCode) []exitCode {
+	return slices.DeleteFunc(slices.Clone(gravest), func(c exitCode) bool { return !slices.Contains(codes, c) })
 }
 
 // codeOf gives the status that an error ends the program with.

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/reconcile/ehr"
 	"github.com/veonahealth/charter/reconcile/source"
 	"github.com/veonahealth/charter/schema"
@@ -27,12 +28,14 @@ const evaluateArg = "__evaluate"
 
 // repoFlags name a commit of a fleet repository.
 type repoFlags struct {
-	repo string
-	rev  string
+	repo  string
+	rev   string
+	named func() bool // whether somebody said which repository
 }
 
 func (f *repoFlags) bind(cmd *cobra.Command) {
 	bindRepo(cmd, &f.repo)
+	f.named = func() bool { return cmd.Flags().Changed("repo") }
 	cmd.Flags().StringVar(&f.rev, "rev", "HEAD", "the `REVISION` to read; the committed tree, never the work tree")
 }
 
@@ -73,21 +76,20 @@ func (f *repoFlags) open(ctx context.Context) (*source.Repository, error) {
 }
 
 // declaredURL gives the URL that the fleet declares for an environment at a
-// commit, where that commit is at hand: "" where it is not, or declares none.
-func (f *repoFlags) declaredURL(ctx context.Context, a *app, commit, environment string) string {
+// commit, or "" where it declares none. A fleet that nobody named need not be at
+// hand; what was not compared is said.
+func (f *repoFlags) declaredURL(ctx context.Context, a *app, commit, environment string) (string, error) {
 	at := repoFlags{repo: f.repo, rev: commit}
-	if source.IsURL(f.repo) {
-		return ""
-	}
 	l, err := at.load(ctx, a)
+	if err != nil && f.named() {
+		return "", fmt.Errorf("the commit that the plan was made of: %w", err)
+	}
 	if err != nil {
-		return ""
+		a.note("the plan's commit is not in this folder: what its environments.cue declares was not compared (-C DIR)")
+		return "", nil
 	}
 	declared, err := (&scopeFlags{env: environment}).environment(l.fleet)
-	if err != nil {
-		return ""
-	}
-	return declared.EHR
+	return declared.EHR, err
 }
 
 // evaluate loads a file tree with the help of the cache and a sandbox.
@@ -250,6 +252,23 @@ func (f *scopeFlags) environment(fleet *schema.Fleet) (catalog.ControlPlane, err
 		return catalog.ControlPlane{}, fail(exitUsage, "--env %s: the fleet declares no such environment", name)
 	}
 	return environment, nil
+}
+
+// chosen reports whether the flags name tenants.
+func (f *scopeFlags) chosen() bool { return len(f.tenants) > 0 || f.tenantFile != "" }
+
+// of returns the tenants of a plan that the flags name, or nil for all.
+func (f *scopeFlags) of(p *plan.Plan) (map[catalog.TenantID]bool, error) {
+	wanted, err := f.wanted()
+	if err != nil {
+		return nil, err
+	}
+	for id := range wanted {
+		if !p.Touches(id) {
+			return nil, fail(exitUsage, "--tenant %s: the plan changes nothing of it", id)
+		}
+	}
+	return wanted, nil
 }
 
 const maxTenantFile = 16 << 20

@@ -174,7 +174,7 @@ func tenantCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: tenant ID EDITION SITE…")
 	}
 	id, edition := args[0], args[1]
-	call(ts, "POST", "/clients", fmt.Sprintf(`{"id":"lakeside","name":"Lakeside"}`), 201, 409)
+	call(ts, "POST", "/clients", `{"id":"lakeside","name":"Lakeside"}`, 201, 409)
 	call(ts, "POST", "/tenants", fmt.Sprintf(`{"id":%q,"name":%q,"organisation":"lakeside","edition":%q,"hosting":"cloud"}`, id, id, edition), 201)
 	var sites []string
 	for _, site := range args[2:] {

@@ -182,10 +182,12 @@ func (f *planFile) judge(s *signature, t *trusted, now time.Time) {
 	s.Counts = true
 }
 
-// covers reports whether a signature that counts is about a tenant.
-func (s *signature) covers(tenant string) bool {
+// covers reports whether a signature that counts is about a batch: one that names
+// tenants is about nothing else than theirs.
+func (s *signature) covers(b *plan.Batch) bool {
 	names := s.opened.Approval.Tenants
-	return names == nil || slices.ContainsFunc(names, func(id catalog.TenantID) bool { return id.String() == tenant })
+	return names == nil || b.Subject.OfTenant() &&
+		slices.ContainsFunc(names, func(id catalog.TenantID) bool { return id.String() == b.Tenant })
 }
 
 // verdict is what the signatures beside a plan amount to.
@@ -196,8 +198,9 @@ type verdict struct {
 
 // decide judges a plan by its signatures: each batch needs one approval by a
 // trusted key, and a rejection blocks until its signer approves. The same key
-// never says both, as its bundle has one name.
-func (f *planFile) decide(found []signature) verdict {
+// never says both, as its bundle has one name. only names the tenants that matter;
+// nil for all.
+func (f *planFile) decide(found []signature, only map[catalog.TenantID]bool) verdict {
 	var v verdict
 	var approving []signature
 	for _, s := range found {
@@ -215,9 +218,9 @@ func (f *planFile) decide(found []signature) verdict {
 		return v
 	}
 	for i := range f.plan.Batches {
-		tenant := f.plan.Batches[i].Tenant
-		if !slices.ContainsFunc(approving, func(s signature) bool { return s.covers(tenant) }) {
-			v.err = fail(exitBlocked, "nobody has approved the changes of tenant %s", tenant)
+		b := &f.plan.Batches[i]
+		if b.Among(only) && !slices.ContainsFunc(approving, func(s signature) bool { return s.covers(b) }) {
+			v.err = fail(exitBlocked, "nobody has approved the changes of %s %s", b.Subject.Owner(), b.Tenant)
 			return v
 		}
 	}

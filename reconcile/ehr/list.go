@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"strconv"
 
@@ -26,11 +27,12 @@ type page struct {
 
 // list reads all pages of a listing, and accepts them only when they are of one
 // snapshot and as many as it says. What item refuses is no answer to rely on.
-func list(ctx context.Context, c *Client, path string, item func(jsontext.Value) error) (string, error) {
+func list(ctx context.Context, c *Client, path string, filter url.Values, item func(jsontext.Value) error) (string, error) {
 	l := listing{item: item, cursors: map[string]bool{}}
 	cursor := ""
 	for {
 		query := url.Values{"limit": {strconv.Itoa(pageSize)}}
+		maps.Copy(query, filter)
 		if cursor != "" {
 			query.Set("cursor", cursor)
 		}

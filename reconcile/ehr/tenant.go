@@ -3,29 +3,32 @@ package ehr
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/veonahealth/charter/catalog"
 )
 
-// Tenant is a tenant as the platform lists it.
+// Tenant is a tenant as the platform has it.
 type Tenant struct {
 	ID     catalog.TenantID
 	Status string
+	Live   catalog.LiveTenant
 }
 
 type wireTenant struct {
-	ID     string `json:"id"`
+	catalog.LiveTenant
 	Status string `json:"status"`
 }
 
-func (w wireTenant) parse() (Tenant, error) {
+func (w *wireTenant) parse() (Tenant, error) {
 	id, err := catalog.ParseTenantID(w.ID)
 	if err == nil && w.Status == "" {
 		err = fmt.Errorf("tenant %s has no status", id)
 	}
-	return Tenant{ID: id, Status: w.Status}, err
+	return Tenant{ID: id, Status: w.Status, Live: w.LiveTenant}, err
 }
 
 // Tenant reads one tenant.
@@ -48,7 +51,7 @@ func (c *Client) Tenant(ctx context.Context, id catalog.TenantID) (Tenant, error
 // Tenants lists all tenants of the platform, in the order of its pages, and
 // gives the listing's snapshot.
 func (c *Client) Tenants(ctx context.Context, yield func(Tenant) error) (string, error) {
-	return list(ctx, c, "/tenants", func(raw jsontext.Value) error {
+	return list(ctx, c, "/tenants", nil, func(raw jsontext.Value) error {
 		var w wireTenant
 		if err := decode(raw, &w); err != nil {
 			return err
@@ -61,19 +64,18 @@ func (c *Client) Tenants(ctx context.Context, yield func(Tenant) error) (string,
 	})
 }
 
-// Facilities lists the sites that the platform has for a tenant.
-func (c *Client) Facilities(ctx context.Context, id catalog.TenantID) ([]catalog.FacilityID, error) {
-	var facilities []catalog.FacilityID
-	_, err := list(ctx, c, "/tenants/"+id.String()+"/facilities", func(raw jsontext.Value) error {
-		var w struct {
-			ID string `json:"id"`
-		}
-		if err := decode(raw, &w); err != nil {
+// Facilities lists the sites that the platform has for a tenant, sorted by id.
+func (c *Client) Facilities(ctx context.Context, id catalog.TenantID) ([]catalog.LiveFacility, error) {
+	facilities := []catalog.LiveFacility{}
+	_, err := list(ctx, c, "/tenants/"+id.String()+"/facilities", nil, func(raw jsontext.Value) error {
+		var f catalog.LiveFacility
+		if err := decode(raw, &f); err != nil {
 			return err
 		}
-		facility, err := catalog.ParseFacilityID(w.ID)
-		facilities = append(facilities, facility)
+		_, err := catalog.ParseFacilityID(f.ID)
+		facilities = append(facilities, f)
 		return err
 	})
+	slices.SortFunc(facilities, func(a, b catalog.LiveFacility) int { return strings.Compare(a.ID, b.ID) })
 	return facilities, err
 }

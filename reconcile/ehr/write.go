@@ -68,3 +68,57 @@ func (c *Client) PutGrant(ctx context.Context, id catalog.TenantID, base catalog
 	}
 	return g.Stamp, nil
 }
+
+// CodeExists is the code of a problem that says that what was to be created is
+// there already.
+const CodeExists = "exists"
+
+// IsExists reports whether err is the platform's own word that what was to be
+// created is there already.
+func IsExists(err error) bool { return hasCode(err, http.StatusConflict, CodeExists) }
+
+// Send makes any other write: a request with a body, to which the authority is
+// added. The entity tag is sent as If-Match where it is not "". After an
+// UnknownError the write may or may not have been carried out.
+func (c *Client) Send(ctx context.Context, method, path string, body json.RawMessage, etag string, authority *Authority, key string) error {
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	encoded, err := json.Marshal(authority)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	fields["authority"] = encoded
+	whole, err := json.Marshal(fields)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	r, err := c.request(ctx, method, path, whole)
+	if err != nil {
+		return err
+	}
+	if etag != "" {
+		r.Header.Set("If-Match", etag)
+	}
+	r.Header.Set("Idempotency-Key", key)
+	answer, err := c.whole.Do(r)
+	if err != nil {
+		return unknown(method, path, err)
+	}
+	if err := carriedOut(answer); err != nil {
+		return unknown(method, path, err)
+	}
+	return nil
+}
+
+// carriedOut accepts the answers that say that a write was carried out.
+func carriedOut(answer *http.Response) error {
+	switch answer.StatusCode {
+	case http.StatusNoContent:
+		return nil
+	case http.StatusOK, http.StatusCreated:
+		return accept(answer, answer.StatusCode, &struct{}{})
+	}
+	return accept(answer, http.StatusOK, &struct{}{})
+}

@@ -19,6 +19,7 @@ package source
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -71,6 +72,11 @@ func Open(dir string) (*Repository, error) {
 	path, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
+	}
+	if at, err := os.Stat(path); err != nil { // or the repository around it would be opened
+		return nil, fmt.Errorf("open %s: %w", dir, errors.Unwrap(err))
+	} else if !at.IsDir() {
+		return nil, fmt.Errorf("open %s: it is no folder", dir)
 	}
 	repo, err := git.PlainOpenWithOptions(path, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
 	if errors.Is(err, git.ErrRepositoryNotExists) {
@@ -153,7 +159,10 @@ func (r *Repository) Resolve(revision string) (Commit, error) {
 
 // whyNot says in words why a revision has no commit.
 func (r *Repository) whyNot(revision string, err error) error {
-	if !errors.Is(err, plumbing.ErrReferenceNotFound) {
+	switch {
+	case errors.Is(err, io.EOF): // what go-git says where there are no more parents
+		return errors.New("the history does not go back that far")
+	case !errors.Is(err, plumbing.ErrReferenceNotFound):
 		return err
 	}
 	if revision == "HEAD" {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/reconcile"
 )
 
@@ -13,15 +15,16 @@ var states = []reconcile.State{
 	reconcile.Done, reconcile.Already, reconcile.Moved, reconcile.Refused, reconcile.Unconfirmed, reconcile.NotTried,
 }
 
-// Outcomes writes what became of each batch: those that are not done, then how
-// many there are of each.
-func Outcomes(w io.Writer, s Style, outcomes []reconcile.Outcome) error {
+// Outcomes writes what became of the batches of a plan that were to be carried
+// out: those that are not done, then how many there are of each, and what waits
+// for its day.
+func Outcomes(w io.Writer, s Style, p *plan.Plan, outcomes []reconcile.Outcome) error {
 	count := map[reconcile.State]int{}
 	var t table
 	for _, o := range outcomes {
 		count[o.State]++
 		if o.State != reconcile.Done && o.State != reconcile.Already {
-			t.add("!", o.Tenant, string(o.State), Clean(o.Text))
+			t.add("!", Clean(o.Tenant), o.Subject, string(o.State), Clean(o.Text))
 		}
 	}
 	if err := t.write(w, func(_ int, line string) string { return s.paint(magenta, line) }); err != nil {
@@ -36,6 +39,21 @@ func Outcomes(w io.Writer, s Style, outcomes []reconcile.Outcome) error {
 			parts = append(parts, fmt.Sprintf("%d %s", count[state], state))
 		}
 	}
-	_, err := fmt.Fprintln(w, s.paint(bold, fmt.Sprintf("Apply: %s of %s.", strings.Join(parts, ", "), Counted(len(outcomes), "batch", "batches"))))
+	if n := len(p.Batches) - len(outcomes); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d left out", n))
+	}
+	if _, err := fmt.Fprintln(w, s.paint(bold, fmt.Sprintf("Apply: %s of %s.", strings.Join(parts, ", "), Counted(len(p.Batches), "batch", "batches")))); err != nil {
+		return err
+	}
+	return waiting(w, p)
+}
+
+// waiting says that what is scheduled has not been carried out.
+func waiting(w io.Writer, p *plan.Plan) error {
+	if len(p.Scheduled) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "%s not due yet, the first on %s: plan and apply again then.\n",
+		Counted(len(p.Scheduled), "scheduled change is", "scheduled changes are"), catalog.FormatTime(p.Scheduled[0].At))
 	return err
 }

@@ -1,0 +1,121 @@
+package plan
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/veonahealth/charter/catalog"
+)
+
+// licenceBody asks for a licence.
+type licenceBody struct {
+	Expires   time.Time                `json:"expires"`
+	Limits    catalog.LiveLimits       `json:"limits"`
+	Modules   []catalog.LicensedModule `json:"modules"`
+	NotBefore *time.Time               `json:"not_before,omitempty"`
+	Tenant    string                   `json:"tenant"`
+}
+
+// LicenceRevoked is the state of a licence that was revoked.
+const LicenceRevoked = "revoked"
+
+// CurrentLicence returns the licence of a tenant that counts: of those that are
+// not revoked, the one that ends last; nil for none.
+func CurrentLicence(list []catalog.LiveLicence) *catalog.LiveLicence {
+	var current *catalog.LiveLicence
+	for i := range list {
+		l := &list[i]
+		if l.State != LicenceRevoked && (current == nil || !l.Expires.Before(current.Expires)) {
+			current = l
+		}
+	}
+	return current
+}
+
+// licence issues an on-prem tenant's licence, and issues it anew where what it
+// allows or its end has changed. It is revoked by its tombstone alone.
+func (b *Builder) licence(p *Part, t *catalog.Tenant, live []catalog.LiveLicence) error {
+	if t.Licence == nil || live == nil {
+		p.offered(t.Licence == nil, "licence")
+		return nil
+	}
+	current := CurrentLicence(live)
+	var base *Base
+	if current != nil {
+		var err error
+		if base, err = ContentOf(current.Terms); err != nil {
+			return err
+		}
+	}
+	if t.Licence.Revoked != "" {
+		if current == nil {
+			return nil
+		}
+		change := Change{Action: Revoke, Kind: string(Licence), Key: current.ID, Before: current.State, Reason: b.at(Tombstone, t.Licence.Revoked, t.Licence.Pos)}
+		return b.send(p, Licence, newRequest(http.MethodPost, "/licenses/"+url.PathEscape(current.ID)+"/revoke", struct{}{}), base, change)
+	}
+	if t.Closed.ClosedAt(b.plan.At) || !b.plan.At.Before(t.Licence.Expires) {
+		return nil // an end that has come asks for no licence
+	}
+	body := licenceBody{
+		Expires: t.Licence.Expires, Limits: b.catalog.LimitsOf(t).Live(), Modules: b.catalog.Licensed(t, b.plan.At), Tenant: p.tenant,
+	}
+	if !t.Licence.NotBefore.IsZero() {
+		body.NotBefore = &t.Licence.NotBefore
+	}
+	reason := b.at(New, "an on-prem deployment needs one", t.Licence.Pos)
+	if current != nil {
+		why := outdated(current, &body, b.plan.At)
+		if why == "" {
+			return nil
+		}
+		reason = b.at(Changed, why, t.Licence.Pos)
+	}
+	change := Change{
+		Action: Issue, Kind: string(Licence), Key: p.tenant, Reason: reason,
+		After: strconv.Itoa(len(body.Modules)) + " modules until " + catalog.FormatTime(body.Expires),
+	}
+	return b.send(p, Licence, newRequest(http.MethodPost, "/licenses", body), base, change)
+}
+
+// outdated says why a licence has to be issued anew, or "".
+func outdated(current *catalog.LiveLicence, want *licenceBody, at time.Time) string {
+	same := func(x, y catalog.LicensedModule) bool {
+		return x.Facility == y.Facility && x.Module == y.Module && sameTime(x.From, y.From) && sameTime(x.Until, y.Until)
+	}
+	modules := catalog.Current(slices.Clone(current.Modules), at)
+	slices.SortFunc(modules, catalog.LicensedModule.Compare)
+	switch {
+	case !current.Expires.Equal(want.Expires):
+		return "it ends on " + catalog.FormatTime(current.Expires)
+	case want.NotBefore != nil && !current.NotBefore.Equal(*want.NotBefore):
+		return "it begins on " + catalog.FormatTime(current.NotBefore)
+	case !reflect.DeepEqual(current.Limits, want.Limits):
+		return "its limits are others"
+	case !slices.EqualFunc(modules, want.Modules, same):
+		return "it allows other modules"
+	}
+	return ""
+}
+
+// LicenceMeets reports whether a licence is as the request to issue one asks for,
+// at an instant.
+func LicenceMeets(current *catalog.LiveLicence, r *Request, at time.Time) (bool, error) {
+	var want licenceBody
+	if err := json.Unmarshal(r.Body, &want); err != nil {
+		return false, err
+	}
+	return outdated(current, &want, at) == "", nil
+}
+
+func sameTime(a, b *time.Time) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Equal(*b)
+}

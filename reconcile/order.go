@@ -1,0 +1,152 @@
+package reconcile
+
+import (
+	"encoding/json"
+	"errors"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/reconcile/ehr"
+)
+
+// run carries out all batches: editions, then organisations, then the tenants
+// side by side, the steps of each one after the other.
+func (a *applier) run(platform ehr.Platform) error {
+	a.together(plan.Edition)
+	a.together(plan.Organisation)
+	chains, rows := a.chains()
+	if rows > fewTenants && streams(a.ehr, platform) {
+		return a.bulk(chains)
+	}
+	g := &errgroup.Group{}
+	g.SetLimit(a.ehr.Parallelism())
+	for _, chain := range chains {
+		g.Go(func() error { a.chain(chain, nil); return nil })
+	}
+	return g.Wait()
+}
+
+// together carries out the batches of a subject that no other of it waits for.
+func (a *applier) together(subject plan.Subject) {
+	var g errgroup.Group
+	g.SetLimit(a.ehr.Parallelism())
+	for i := range a.request.Plan.Batches {
+		if a.request.Plan.Batches[i].Subject == subject && a.wants(i) {
+			g.Go(func() error { a.carry(i, nil); return nil })
+		}
+	}
+	_ = g.Wait() // what became of each is in its outcome
+}
+
+// chains are the batches of each tenant, as indices in the plan's order, and how
+// many of them write rows.
+func (a *applier) chains() (chains map[string][]int, rows int) {
+	chains = map[string][]int{}
+	for i := range a.request.Plan.Batches {
+		b := &a.request.Plan.Batches[i]
+		if b.Subject.OfTenant() && a.wants(i) {
+			chains[b.Tenant] = append(chains[b.Tenant], i)
+		}
+		if b.Subject == plan.Entitlements && a.wants(i) {
+			rows++
+		}
+	}
+	return chains, rows
+}
+
+// bulk reads all grants in one stream and carries out each chain as its tenant
+// comes by: a grant that came is whole, whatever becomes of the stream, and a
+// write stands on its stamp. Tenants that do not come are read one by one.
+func (a *applier) bulk(chains map[string][]int) error {
+	g := &errgroup.Group{}
+	g.SetLimit(besideStream(a.ehr))
+	_, err := a.ehr.Grants(a.ctx, func(grant catalog.Grant) error {
+		if chain, ok := chains[grant.Tenant.String()]; ok {
+			delete(chains, grant.Tenant.String())
+			g.Go(func() error { a.chain(chain, &grant); return nil })
+		}
+		return nil
+	})
+	if err == nil {
+		for _, chain := range chains {
+			g.Go(func() error { a.chain(chain, nil); return nil })
+		}
+	}
+	return errors.Join(err, g.Wait())
+}
+
+// chain carries out the steps of one tenant. A step whose earlier one is not done
+// waits for the next apply. live is the tenant's grant where it was read already.
+func (a *applier) chain(steps []int, live *catalog.Grant) {
+	waits := a.lacks(steps)
+	for _, i := range steps {
+		o := &a.outcomes[i]
+		if waits == "" {
+			a.carry(i, live)
+		} else if a.ctx.Err() == nil {
+			o.Text = "it waits for " + waits
+			a.report(o)
+		}
+		if a.request.Plan.Batches[i].Subject == plan.Provision {
+			live = nil // the rows that it made are not in it
+		}
+		if waits == "" && o.State != Done && o.State != Already {
+			waits = "the tenant's " + o.Subject
+		}
+	}
+}
+
+// lacks names an edition or organisation that the tenant's steps need, and that
+// an earlier batch of the plan could not make; "" for none.
+func (a *applier) lacks(steps []int) string {
+	for _, i := range steps {
+		b := &a.request.Plan.Batches[i]
+		if b.Subject != plan.Tenant && b.Subject != plan.Provision {
+			continue
+		}
+		var names struct {
+			Edition      string `json:"edition"`
+			Organisation string `json:"organisation"`
+		}
+		if err := json.Unmarshal(b.Request.Body, &names); err != nil {
+			continue // the platform will say so
+		}
+		for subject, name := range map[plan.Subject]string{plan.Edition: names.Edition, plan.Organisation: names.Organisation} {
+			if a.unmade(subject, name) {
+				return string(subject) + " " + name
+			}
+		}
+	}
+	return ""
+}
+
+func (a *applier) unmade(subject plan.Subject, name string) bool {
+	for i := range a.request.Plan.Batches {
+		b, o := &a.request.Plan.Batches[i], &a.outcomes[i]
+		if b.Subject.OfTenant() {
+			return false // they stand before the tenants
+		}
+		if b.Subject == subject && b.Tenant == name && o.State != Done && o.State != Already {
+			return true
+		}
+	}
+	return false
+}
+
+// carry brings one batch to its outcome.
+func (a *applier) carry(i int, live *catalog.Grant) {
+	b, o := &a.request.Plan.Batches[i], &a.outcomes[i]
+	if a.ctx.Err() != nil {
+		return // interrupted before its turn; it says so already
+	}
+	if b.Subject == plan.Entitlements {
+		a.rows(b, o, live)
+	} else {
+		a.step(b, o)
+	}
+	if o.State != NotTried || a.ctx.Err() == nil {
+		a.report(o)
+	}
+}
