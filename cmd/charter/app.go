@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/cmd/charter/internal/view"
 	"github.com/veonahealth/charter/schema"
 )
@@ -111,8 +112,18 @@ plans what a change of them does, and carries out plans that somebody signed.`,
 // noCommand tells of a command that is not there.
 func noCommand(cmd *cobra.Command, name string) error {
 	hint := cmd.CommandPath() + " --help lists them"
-	if near := cmd.SuggestionsFor(name); len(near) > 0 {
-		hint = fmt.Sprintf("did you mean %q?", near[0])
+	names := func(yield func(string) bool) {
+		for _, sub := range cmd.Commands() {
+			if sub.IsAvailableCommand() && !yield(sub.Name()) {
+				return
+			}
+		}
+	}
+	switch near := catalog.Nearest(name, names); {
+	case name == "":
+		return failHint(exitUsage, hint, "%s: which command?", cmd.CommandPath())
+	case near != "":
+		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	return failHint(exitUsage, hint, "%s has no command %q", cmd.CommandPath(), name)
 }

@@ -136,6 +136,18 @@ The grant's until has come. To go on, move the date and plan again.`},
 	{"grant-begins", "a row comes because a grant begins", `The grant's from has come, or will at the time that is named.`},
 	{"tenant-closed", "a row goes because the tenant is closed", `The tenant's tombstone (closed) has come into force.`},
 	{"facility-closed", "a row goes because the facility is closed", `The facility's tombstone (closed) has come into force.`},
+	{"edition-changed", "a row comes or goes because the tenant's edition was edited", `
+The edition in catalog/ has other modules than the platform's has. The row is
+shown with every other that the same edit moves.`},
+	{"new", "something is made, because it is declared and the platform does not have it", `
+An organisation, tenant, facility, instrument, licence or invitation. The file and
+line that are named declare it.`},
+	{"changed", "something is altered, because it is declared otherwise than it is live", `
+What it is and what it is to be stand beside each other. If the live side is right,
+correct the declaration at the file and line that are named.`},
+	{"tombstone", "something ends, because its end is declared", `
+A licence that is revoked, or an administrator who is withdrawn. Once it has been
+applied, the tombstone may be deleted with what it buried.`},
 	{"unknown-module", "a row is held: the catalogue does not have its module", `
 charter does not judge what it does not know. The row stays as it is live until
 the catalogue has a module of that ehr_key.`},
@@ -148,14 +160,13 @@ platform says otherwise; suspension is not drift.`},
 Its licence has run out or was revoked. Its rows stay as they are.`},
 	{"hold", "a row is held by a hold", `
 holds/*.cue says who asked for it, why, and until when.`},
-	{"tenant-absent", "a tenant is declared, and the platform does not have it", `
-Create it on the platform, or correct the id. What is declared for others is
-planned all the same.`},
-	{"not-provisioned", "a tenant exists on the platform, and its facilities do not", `
-Provision it on the platform first.`},
-	{"facility-absent", "a facility is declared, and the platform does not have it", `
-Provision it on the platform first. The tenant's other facilities are planned
-all the same.`},
+	{"unknown-status", "a tenant is held: the platform gives it a status that charter does not know", `
+What charter does not know it does not judge. The tenant's rows stay as they are.
+A newer charter may know the status.`},
+	{"not-offered", "something is declared, and the platform does not offer it", `
+The platform has no such collection (instruments, licences or administrators), or
+the token may not read it. Give a token that may, or take the declaration out.
+Everything else is planned all the same.`},
 	{"unreadable", "the live state of a tenant could not be read", `
 Nothing is planned for the tenant, as rows that were not read must not be taken
 for rows that are not there. Plan again when the platform answers.`},

@@ -21,12 +21,7 @@ type newTenantOptions struct {
 }
 
 func (a *app) newNew() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "new",
-		Short: "Write a new declaration",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	cmd := &cobra.Command{Use: "new", Short: "Write a new declaration"}
 	cmd.AddCommand(a.newNewTenant())
 	return cmd
 }

@@ -169,21 +169,37 @@ func stopEHR(ts *testscript.TestScript) {
 	ts.Check(process.Kill())
 }
 
+// tenantCommand makes a tenant on the platform just as the fleet declares it, so
+// that a plan shows what a script is about and nothing else. Without a site it is
+// created and not provisioned.
 func tenantCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: tenant ID EDITION SITE…")
 	}
 	id, edition := args[0], args[1]
-	call(ts, "POST", "/clients", `{"id":"lakeside","name":"Lakeside"}`, 201, 409)
-	call(ts, "POST", "/tenants", fmt.Sprintf(`{"id":%q,"name":%q,"organisation":"lakeside","edition":%q,"hosting":"cloud"}`, id, id, edition), 201)
+	name, sizes, admin := title(id), [3]int{}, ""
+	if id == "lakeside-clinic" {
+		name, sizes, admin = "Lakeside Clinic", [3]int{12, 20, 50}, `{"email":"admin@lakeside.example.org","name":"Lakeside Administrator"}`
+	}
+	call(ts, "POST", "/clients", `{"id":"lakeside","name":"Lakeside Health Trust"}`, 201, 409)
+	call(ts, "POST", "/tenants", fmt.Sprintf(`{"id":%q,"name":%q,"organisation":"lakeside","edition":%q,"hosting":"cloud"}`, id, name, edition), 201)
 	var sites []string
 	for _, site := range args[2:] {
-		sites = append(sites, fmt.Sprintf(`{"id":%q,"name":%q,"beds":1,"users":1,"storage_gb":1}`, site, site))
+		called := title(site)
+		if site == "main" && admin != "" {
+			called = "Main site"
+		}
+		sites = append(sites, fmt.Sprintf(`{"id":%q,"name":%q,"beds":%d,"users":%d,"storage_gb":%d}`, site, called, sizes[0], sizes[1], sizes[2]))
 	}
 	if len(sites) > 0 {
 		call(ts, "POST", "/tenants/"+id+"/provision", fmt.Sprintf(`{"edition":%q,"facilities":[%s],"staff":[]}`, edition, strings.Join(sites, ",")), 200, 201)
 	}
+	if admin != "" && len(sites) > 0 {
+		call(ts, "POST", "/tenants/"+id+"/tenant-admins", admin, 201)
+	}
 }
+
+func title(id string) string { return strings.ToUpper(id[:1]) + id[1:] }
 
 func call(ts *testscript.TestScript, method, path, body string, want ...int) {
 	status, text := send(ts, method, path, body)
