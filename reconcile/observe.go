@@ -216,7 +216,7 @@ func listOnce(e EHR) func(context.Context) (map[string][]catalog.LiveLicence, er
 // optional makes of a collection that the platform does not offer, or that the
 // token may not read, one that nothing is known of: nil.
 func optional[T any](value T, err error) (T, error) {
-	if ehr.IsNotFound(err) || ehr.IsDenied(err) {
+	if ehr.IsNotFound(err) || ehr.IsForbidden(err) {
 		var none T
 		return none, nil
 	}

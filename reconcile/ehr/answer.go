@@ -59,10 +59,17 @@ func IsMoved(err error) bool {
 }
 
 // IsDenied reports whether err is the platform's own word that the token may not
-// do what was asked for.
+// do what was asked for, or that it does not know the token.
 func IsDenied(err error) bool {
 	var p *Problem
 	return errors.As(err, &p) && (p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden)
+}
+
+// IsForbidden reports whether err is the platform's own word that it knows the
+// token, and that the token may not do what was asked for.
+func IsForbidden(err error) bool {
+	var p *Problem
+	return errors.As(err, &p) && p.Status == http.StatusForbidden
 }
 
 func hasCode(err error, status int, code string) bool {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/reconcile/ehr"
 )
 
@@ -67,6 +68,9 @@ func TestARefusalIsThePlatformsOwnAndNotTriedAgain(t *testing.T) {
 			}
 			if denied := c.status == 401 || c.status == 403; ehr.IsDenied(err) != denied {
 				t.Errorf("denied %v, want %v", !denied, denied)
+			}
+			if forbidden := c.status == 403; ehr.IsForbidden(err) != forbidden {
+				t.Errorf("forbidden %v, want %v", !forbidden, forbidden)
 			}
 			if len(platform.requests()) != 1 {
 				t.Errorf("%d requests", len(platform.requests()))
@@ -146,8 +150,9 @@ func TestAPlatformMustSayWhichItIs(t *testing.T) {
 
 func TestATenantIsTheOneThatWasAskedFor(t *testing.T) {
 	id := tenantID(t, "mercy")
-	tenant, err := play(t, gives(`{"id":"mercy","name":"Mercy","status":"active","later":1}`)).client(t).Tenant(t.Context(), id)
-	if diff := cmp.Diff(ehr.Tenant{ID: id, Status: "active"}, tenant, allUnexported); diff != "" || err != nil {
+	tenant, err := play(t, gives(`{"id":"mercy","name":"Mercy","organisation":"o","edition":"e","hosting":"cloud","status":"active","later":1}`)).client(t).Tenant(t.Context(), id)
+	want := ehr.Tenant{ID: id, Status: "active", Live: catalog.LiveTenant{ID: "mercy", Name: "Mercy", Organisation: "o", Edition: "e", Hosting: "cloud"}}
+	if diff := cmp.Diff(want, tenant, allUnexported); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
 	for name, c := range map[string]struct{ body, says string }{

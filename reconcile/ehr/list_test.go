@@ -124,10 +124,11 @@ func TestAPageThatIsRefusedIsThePlatformsWord(t *testing.T) {
 }
 
 func TestFacilitiesAreListed(t *testing.T) {
-	platform := play(t, gives(`{"items":[{"id":"annex","name":"Annex","beds":3},{"id":"main"}],"next_cursor":null,"total":2,"snapshot":"s1"}`))
+	platform := play(t, gives(`{"items":[{"id":"main","name":"Main","users":5,"storage_gb":7},{"id":"annex","name":"Annex","beds":3,"later":1}],"next_cursor":null,"total":2,"snapshot":"s1"}`))
 	facilities, err := platform.client(t).Facilities(t.Context(), tenantID(t, "mercy"))
-	if err != nil || fmt.Sprint(facilities) != "[annex main]" {
-		t.Errorf("%v, %v", facilities, err)
+	want := []catalog.LiveFacility{{ID: "annex", Name: "Annex", Beds: 3}, {ID: "main", Name: "Main", Users: 5, StorageGB: 7}}
+	if diff := cmp.Diff(want, facilities); diff != "" || err != nil {
+		t.Error(diff, err)
 	}
 	if got := platform.requests()[0].URL.Path; got != "/tenants/mercy/facilities" {
 		t.Errorf("path %s", got)

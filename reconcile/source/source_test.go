@@ -170,7 +170,7 @@ func TestWhatCannotBeReadIsSaidByName(t *testing.T) {
 	git(t, sha256, "init", "-q", "--object-format=sha256")
 	for _, c := range []struct{ name, dir, want string }{
 		{"no repository", t.TempDir(), "not a git repository"},
-		{"no folder", filepath.Join(t.TempDir(), "none"), "not a git repository"},
+		{"no folder", filepath.Join(t.TempDir(), "none"), "no such file"},
 		{"SHA-256", sha256, "SHA-256 object format"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
