@@ -39,12 +39,12 @@ func CurrentLicence(list []catalog.LiveLicence) *catalog.LiveLicence {
 
 // licence issues an on-prem tenant's licence, and issues it anew where what it
 // allows or its end has changed. It is revoked by its tombstone alone.
-func (b *Builder) licence(p *Part, t *catalog.Tenant, live []catalog.LiveLicence) error {
-	if t.Licence == nil || live == nil {
+func (b *Builder) licence(p *Part, t *catalog.Tenant, live Live) error {
+	if t.Licence == nil || live.Licences == nil {
 		p.offered(t.Licence == nil, "licence")
 		return nil
 	}
-	current := CurrentLicence(live)
+	current := CurrentLicence(live.Licences)
 	var base *Base
 	if current != nil {
 		var err error
@@ -63,7 +63,7 @@ func (b *Builder) licence(p *Part, t *catalog.Tenant, live []catalog.LiveLicence
 		return nil // an end that has come asks for no licence
 	}
 	body := licenceBody{
-		Expires: t.Licence.Expires, Limits: b.catalog.LimitsOf(t).Live(), Modules: b.catalog.Licensed(t, b.plan.At), Tenant: p.tenant,
+		Expires: t.Licence.Expires, Limits: b.catalog.LimitsOf(t).Live(), Modules: b.licensed(t, live.Grant.Rows), Tenant: p.tenant,
 	}
 	if !t.Licence.NotBefore.IsZero() {
 		body.NotBefore = &t.Licence.NotBefore
@@ -81,6 +81,35 @@ func (b *Builder) licence(p *Part, t *catalog.Tenant, live []catalog.LiveLicence
 		After: strconv.Itoa(len(body.Modules)) + " modules until " + catalog.FormatTime(body.Expires),
 	}
 	return b.send(p, Licence, newRequest(http.MethodPost, "/licenses", body), base, change)
+}
+
+// licensed is what the tenant's licence has to allow: what is declared, and, as
+// they are live, the rows that are not ours or on hold, which a deployment would
+// lose if its licence did not name them.
+func (b *Builder) licensed(t *catalog.Tenant, live catalog.Rows) []catalog.LicensedModule {
+	list := slices.DeleteFunc(b.catalog.Licensed(t, b.plan.At), func(m catalog.LicensedModule) bool {
+		return b.kept(t, m.Facility, m.Module)
+	})
+	for _, row := range live {
+		if facility, module := row.Facility.String(), row.Module.String(); b.kept(t, facility, module) {
+			list = append(list, catalog.LicensedModule{Facility: facility, Module: module})
+		}
+	}
+	slices.SortFunc(list, catalog.LicensedModule.Compare)
+	return list
+}
+
+// kept reports whether a row stays as it is live, whatever is declared.
+func (b *Builder) kept(t *catalog.Tenant, facility, module string) bool {
+	at, err := catalog.ParseFacilityID(facility)
+	if err != nil || t.Facility(at) == nil {
+		return true
+	}
+	key, err := catalog.ParseEHRModule(module)
+	index, known := b.catalog.FromEHR(key)
+	return err != nil || !known || slices.ContainsFunc(b.holds[t.ID], func(h catalog.Hold) bool {
+		return h.Covers(at, b.catalog.Module(index).Key)
+	})
 }
 
 // outdated says why a licence has to be issued anew, or "".

@@ -117,7 +117,7 @@ func (b *Builder) Tenant(t *catalog.Tenant, live Live) (Part, error) {
 	case live.Status == StatusLocked:
 		p.hold("", "", Locked, "the platform has locked the tenant")
 		if CurrentLicence(live.Licences) != nil { // one that is not revoked: it has run out
-			if err := b.licence(&p, t, live.Licences); err != nil {
+			if err := b.licence(&p, t, live); err != nil {
 				return Part{}, fmt.Errorf("tenant %s: %w", t.ID, err)
 			}
 		}

@@ -16,7 +16,7 @@ func (b *Builder) steps(p *Part, t *catalog.Tenant, live Live) error {
 	if err := b.record(p, t, live); err != nil {
 		return err
 	}
-	if err := b.licence(p, t, live.Licences); err != nil {
+	if err := b.licence(p, t, live); err != nil {
 		return err
 	}
 	made, err := b.provision(p, t, live)
