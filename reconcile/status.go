@@ -42,9 +42,23 @@ type Enforced struct {
 	At       string `json:"at"`
 }
 
-// InStep reports whether a plan would have nothing to do for the tenant.
+// InStep reports whether what is declared, accepted and enforced is one, and
+// nothing keeps the platform from acting by it.
 func (s *TenantStatus) InStep() bool {
-	return s.Grant+s.Revoke+s.Change == 0 && len(s.Refusals) == 0 && s.Unreadable == "" && s.Accepted != nil
+	return s.Pending() == 0 && len(s.Refusals) == 0 && s.Unreadable == "" && !s.Stopped() && s.IsEnforced()
+}
+
+// Pending is how much a plan would change.
+func (s *TenantStatus) Pending() int { return s.Grant + s.Revoke + s.Change }
+
+// Stopped reports whether the platform has suspended or locked the tenant.
+func (s *TenantStatus) Stopped() bool {
+	return s.Platform == string(plan.StatusSuspended) || s.Platform == string(plan.StatusLocked)
+}
+
+// IsEnforced reports whether the deployment acts by what the platform accepted.
+func (s *TenantStatus) IsEnforced() bool {
+	return s.Accepted != nil && s.Enforced != nil && s.Enforced.Revision >= s.Accepted.Revision
 }
 
 // Status observes the platform and says how each tenant stands. It writes

@@ -196,12 +196,16 @@ func (a *app) note(format string, args ...any) {
 	}
 }
 
-// log is for what only -v asks for.
+// log is for everything that -v asks for. Without it only what keeps a person
+// waiting is said, in a sentence.
 func (a *app) log() *slog.Logger {
-	if !a.verbose {
+	switch {
+	case a.verbose:
+		return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	case a.quiet:
 		return slog.New(slog.DiscardHandler)
 	}
-	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return slog.New(&waits{app: a})
 }
 
 // readFile reads a file of at most a size.
@@ -224,7 +228,11 @@ func readFile(name string, most int64) ([]byte, error) {
 // writeFile puts a file under its name whole or not at all: nobody ever reads
 // half of it, even when the disk is full or the power fails.
 func writeFile(name string, data []byte, mode os.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), ".charter-*")
+	dir := filepath.Dir(name)
+	f, err := os.CreateTemp(dir, ".charter-*")
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("there is no folder %s", dir)
+	}
 	if err != nil {
 		return err
 	}

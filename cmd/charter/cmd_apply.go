@@ -71,7 +71,7 @@ func (a *app) apply(ctx context.Context, o *applyOptions) error {
 		return err
 	}
 	if len(o.keys.files) == 0 {
-		return failHint(exitTrust, "give --trusted-key FILE for each person whose signature counts", "%s: no key is trusted", o.file)
+		return noTrust(o.file)
 	}
 	keys, err := o.keys.load()
 	if err != nil {

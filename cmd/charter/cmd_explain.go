@@ -20,6 +20,13 @@ a warning, the reason of a change, the outcome of a batch, or an exit status
 		Example: `  charter explain CH0103
   charter explain exit 5`,
 		Args: cobra.MaximumNArgs(2),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			codes := make([]string, len(explanations))
+			for i, e := range explanations {
+				codes[i] = e.code + "\t" + e.title
+			}
+			return codes, cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				for _, e := range explanations {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -49,9 +50,14 @@ func (a *app) init(dir string) error {
 		paths[i] = f.Path
 		fmt.Fprintln(a.stdout, filepath.Join(dir, filepath.FromSlash(f.Path)))
 	}
-	commit, err := source.Found(dir, paths, "Lay out the fleet\n\nMade by charter init.\n", a.author(), a.now())
-	if errors.Is(err, source.ErrNoAuthor) || errors.Is(err, source.ErrHistory) {
+	commit, err := source.Found(dir, paths, "Lay out the fleet\n\nMade by charter init.\n", a.author(dir), a.now())
+	switch {
+	case errors.Is(err, source.ErrNoAuthor):
 		a.note("not committed: %s", err)
+		a.note(`next: git config --global user.name "YOUR NAME"; git config --global user.email YOU@EXAMPLE.ORG; git -C %s add -A; git -C %s commit -m "Lay out the fleet"`, dir, dir)
+		return nil
+	case errors.Is(err, source.ErrHistory):
+		a.note("not committed: %s; next: git -C %s add -A; git -C %s commit", err, dir, dir)
 		return nil
 	}
 	if err != nil {
@@ -61,11 +67,26 @@ func (a *app) init(dir string) error {
 	return nil
 }
 
-// author is whom the environment names as the one who commits.
-func (a *app) author() source.Author {
-	name, _ := a.lookupEnv("GIT_AUTHOR_NAME")
-	email, _ := a.lookupEnv("GIT_AUTHOR_EMAIL")
-	return source.Author{Name: name, Email: email}
+// author is whom the environment or git's configuration names as the one who
+// commits. git itself is asked where it is installed: its configuration may
+// include files by conditions that only it knows.
+func (a *app) author(dir string) source.Author {
+	one := func(key string, variables ...string) string {
+		for _, variable := range variables {
+			if value, _ := a.lookupEnv(variable); value != "" {
+				return value
+			}
+		}
+		out, err := exec.Command("git", "-C", dir, "config", "--get", key).Output()
+		if err != nil {
+			return ""
+		}
+		return strings.TrimSpace(string(out))
+	}
+	return source.Author{
+		Name:  one("user.name", "GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"),
+		Email: one("user.email", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"),
+	}
 }
 
 // absent refuses to lay files out where one of them stands already.

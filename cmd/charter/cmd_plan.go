@@ -141,6 +141,8 @@ func unread(err error) error {
 func unreadHint(said *ehr.Problem) string {
 	switch {
 	case said == nil:
+		return "nothing was planned; is --ehr the platform's address, and does it answer?"
+	case said.Status >= 500 || said.Status == 429:
 		return "nothing was planned; try again when the platform answers"
 	case said.Status == 401:
 		return "give the platform's token with --token-file or CHARTER_TOKEN"

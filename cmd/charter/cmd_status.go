@@ -9,6 +9,7 @@ import (
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/cmd/charter/internal/view"
 	"github.com/veonahealth/charter/reconcile"
+	"github.com/veonahealth/charter/schema"
 )
 
 type statusOptions struct {
@@ -69,11 +70,17 @@ func (a *app) status(ctx context.Context, o *statusOptions) error {
 	if err != nil {
 		return unread(err)
 	}
-	result := view.Status{Tenants: list, Unmanaged: found.Unmanaged, Warnings: l.fleet.Warnings(at)}
+	result := view.Status{
+		Tenants: append([]reconcile.TenantStatus{}, list...), Unmanaged: append([]catalog.TenantID{}, found.Unmanaged...),
+		Warnings: append(schema.Problems{}, l.fleet.Warnings(at)...),
+	}
 	slices.SortFunc(result.Unmanaged, catalog.TenantID.Compare)
 	if o.output.value == "json" {
 		err = view.JSON(a.stdout, result)
 	} else {
+		if !a.quiet {
+			view.Warnings(a.stderr, a.style(a.errTerminal), result.Warnings)
+		}
 		err = view.StatusText(a.stdout, a.style(a.outTerminal), &result)
 	}
 	if err == nil && slices.ContainsFunc(list, func(s reconcile.TenantStatus) bool { return s.Unreadable != "" }) {

@@ -16,6 +16,7 @@ type verifyOptions struct {
 	approval  approvalFlags
 	statement bool
 	output    outputFlag
+	given     func(flag string) bool
 }
 
 func (a *app) newVerify() *cobra.Command {
@@ -40,6 +41,7 @@ With --statement it prints instead what would be signed, for other tools:
 			return a.verify(&o)
 		},
 	}
+	o.given = func(flag string) bool { return cmd.Flags().Changed(flag) }
 	o.keys.bind(cmd)
 	o.approval.bind(cmd)
 	o.output.bind(cmd, "text", "json")
@@ -61,8 +63,13 @@ func (a *app) printStatement(o *verifyOptions) error {
 }
 
 func (a *app) verify(o *verifyOptions) error {
+	for _, flag := range []string{"comment", "not-after", "tenant"} {
+		if o.given(flag) {
+			return fail(exitUsage, "--%s: it goes with --statement", flag)
+		}
+	}
 	if len(o.keys.files) == 0 {
-		return fail(exitUsage, "no key: give --trusted-key FILE for each person whose signature counts")
+		return noTrust(o.file)
 	}
 	file, err := readPlan(o.file)
 	if err != nil {
@@ -79,25 +86,44 @@ func (a *app) verify(o *verifyOptions) error {
 	}
 	refusal := file.decide(found, nil).err
 	stale := reconcile.CheckTime(file.plan, now)
-	code := worst(codeOf(refusal), codeOf(stale))
+	all := gravestOf(refusal, stale)
 	if o.output.value == "json" {
-		err = view.JSON(a.stdout, verification{file.digest.String(), found, refusal == nil, stale == nil, int(code)})
+		err = view.JSON(a.stdout, verification{
+			Plan: file.digest.String(), Signatures: found, Enough: refusal == nil, Holds: stale == nil,
+			Codes: codesOf(all), Reasons: reasons(refusal, stale),
+		})
 	} else {
 		err = a.showVerification(file, found, refusal, stale)
 	}
 	if err != nil {
 		return err
 	}
-	return finish(code)
+	return finish(codeOf(all))
+}
+
+// noTrust says that nobody's signature counts.
+func noTrust(file string) error {
+	return failHint(exitTrust, "give --trusted-key FILE for each person whose signature counts", "%s: no key is trusted", file)
+}
+
+func reasons(errs ...error) []string {
+	list := []string{}
+	for _, err := range errs {
+		if err != nil {
+			list = append(list, err.Error())
+		}
+	}
+	return list
 }
 
 // verification is what verify found, for programs.
 type verification struct {
 	Plan       string      `json:"plan"`
 	Signatures []signature `json:"signatures"`
-	Enough     bool        `json:"enough"` // whether the signatures let it be applied
-	Holds      bool        `json:"holds"`  // whether its time is not over
-	Code       int         `json:"code"`   // the exit status
+	Enough     bool        `json:"enough"`  // whether the signatures let it be applied
+	Holds      bool        `json:"holds"`   // whether its time is not over
+	Codes      []exitCode  `json:"codes"`   // every exit status that applies, the gravest first
+	Reasons    []string    `json:"reasons"` // why it cannot be applied
 }
 
 func (a *app) showVerification(file *planFile, found []signature, refusal, stale error) error {

@@ -351,6 +351,8 @@ func (f *outputFlag) bind(cmd *cobra.Command, formats ...string) {
 	f.formats = formats
 	cmd.Flags().VarP(f, "output", "o", "the `FORMAT` of the result: "+strings.Join(formats, ", "))
 	f.value = formats[0]
+	// It fails only for a flag that is not there or has one already.
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // String implements pflag.Value.

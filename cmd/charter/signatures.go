@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/cmd/charter/internal/view"
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/plan/seal"
 	"github.com/veonahealth/charter/reconcile"
@@ -80,7 +81,11 @@ func (s *signature) sentence() string {
 	if s.Decision == string(seal.Reject) {
 		verb = "rejects"
 	}
-	text := fmt.Sprintf("%s %s it (key %s)", s.Signer, verb, s.opened.Signer.Short())
+	what := "it"
+	if names := s.opened.Approval.Tenants; names != nil {
+		what = "the changes of " + view.Some(names)
+	}
+	text := fmt.Sprintf("%s %s %s (key %s)", s.Signer, verb, what, s.opened.Signer.Short())
 	if s.Comment != "" {
 		text += ": " + s.Comment
 	}
@@ -217,14 +222,25 @@ func (f *planFile) decide(found []signature, only map[catalog.TenantID]bool) ver
 		v.err = failHint(exitTrust, "sign it: charter sign "+f.path+" --key KEY", "%s: %w", f.path, f.unsigned(found))
 		return v
 	}
+	v.err = f.unapproved(approving, only)
+	return v
+}
+
+// unapproved names what no signature is about.
+func (f *planFile) unapproved(approving []signature, only map[catalog.TenantID]bool) error {
+	var without []string
 	for i := range f.plan.Batches {
 		b := &f.plan.Batches[i]
-		if b.Among(only) && !slices.ContainsFunc(approving, func(s signature) bool { return s.covers(b) }) {
-			v.err = fail(exitBlocked, "nobody has approved the changes of %s %s", b.Subject.Owner(), b.Tenant)
-			return v
+		name := string(b.Subject.Owner()) + " " + b.Tenant
+		if b.Among(only) && !slices.ContainsFunc(approving, func(s signature) bool { return s.covers(b) }) && !slices.Contains(without, name) {
+			without = append(without, name)
 		}
 	}
-	return v
+	if len(without) == 0 {
+		return nil
+	}
+	return failHint(exitBlocked, "what is approved can be applied by itself: charter apply "+f.path+" --tenant ID",
+		"nobody has approved the changes of %s", view.Some(without))
 }
 
 // unsigned says why none of the signatures counts.
@@ -236,5 +252,5 @@ func (f *planFile) unsigned(found []signature) error {
 	for _, s := range found {
 		why = append(why, s.sentence())
 	}
-	return errors.New("the plan is not signed by a trusted key: " + strings.Join(why, "; "))
+	return errors.New("the plan is not signed by a trusted key: " + view.Some(why))
 }

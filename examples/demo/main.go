@@ -1,6 +1,7 @@
 // Demo is charter's main job, end to end, on real parts: declarations in git, a
-// plan, a signature, an apply, and a clinical route that answered 403 and then
-// answers 200; and back.
+// plan, a signature, an apply; a customer that is onboarded from a pull request's
+// diff to the administrator's invitation; and a clinical route that answered 403
+// and then answers 200; and back.
 //
 // It builds charter and the reference EHR, starts the EHR on a free loopback
 // port with a SQLite database, makes a fleet repository, and runs charter as a
@@ -14,7 +15,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -66,7 +66,7 @@ func (d *demo) run() error {
 
 // story is what a person does, from an empty folder to a revocation.
 func (d *demo) story() error {
-	for _, step := range []func() error{d.found, d.customer, d.grant, d.revoke} {
+	for _, step := range []func() error{d.found, d.first, d.customer, d.grant, d.revoke} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -84,18 +84,40 @@ func (d *demo) found() error {
 	)
 }
 
+// first makes the platform what the new fleet declares.
+func (d *demo) first() error {
+	d.say("The platform is empty: the first plan makes what the fleet declares")
+	return d.planSignApply("first.json")
+}
+
+// customer onboards somebody new: from the diff of a pull request to the
+// invitation in the platform's outbox.
 func (d *demo) customer() error {
-	d.say("The customer exists on the platform already")
-	for _, call := range [][2]string{
-		{"/clients", `{"id":"lakeside","name":"Lakeside Health Trust"}`},
-		{"/tenants", `{"id":"lakeside-clinic","name":"Lakeside Clinic","organisation":"lakeside","edition":"health-centre","hosting":"cloud"}`},
-		{"/tenants/lakeside-clinic/provision", `{"edition":"health-centre","facilities":[{"id":"main","name":"Main site","beds":12,"users":20,"storage_gb":50}],"staff":[]}`},
-	} {
-		if err := d.post(call[0], call[1]); err != nil {
-			return err
-		}
+	d.say("A pull request brings a new customer: an organisation, a hospital with two sites, an administrator")
+	const organisation = "package fleet\n\norganisations: mercy: name: \"Mercy Hospitals\"\n"
+	if err := os.WriteFile(filepath.Join(d.path("fleet"), "organisations", "mercy.cue"), []byte(organisation), 0o644); err != nil {
+		return err
 	}
-	return nil
+	if err := d.each(
+		"charter new tenant mercy-main -C fleet --organisation mercy --edition hospital --facility main --facility annex --admin grace@mercy.example.org",
+		"git -C fleet add -A",
+		"git -C fleet --no-pager diff --cached --no-color",
+		"git -C fleet commit -q -m mercy",
+	); err != nil {
+		return err
+	}
+	if err := d.planSignApply("onboard.json"); err != nil {
+		return err
+	}
+	mails, err := os.ReadFile(d.path("outbox"))
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n$ cat outbox\n%s", mails)
+	if !bytes.Contains(mails, []byte("grace@mercy.example.org")) {
+		return errors.New("grace@mercy.example.org has not been invited")
+	}
+	return d.answers("mercy-main/annex/theatre", http.StatusOK)
 }
 
 func (d *demo) grant() error {
@@ -103,13 +125,13 @@ func (d *demo) grant() error {
 	if err := d.edit("\tadmins:", "\tgrants: maternity: {reason: \"maternity wing opens\", ticket: \"OPS-114\"}\n\tadmins:"); err != nil {
 		return err
 	}
-	if err := d.answers("/maternity", http.StatusForbidden); err != nil {
+	if err := d.answers("lakeside-clinic/main/maternity", http.StatusForbidden); err != nil {
 		return err
 	}
 	if err := d.planSignApply("grant.json"); err != nil {
 		return err
 	}
-	return d.answers("/maternity", http.StatusOK)
+	return d.answers("lakeside-clinic/main/maternity", http.StatusOK)
 }
 
 func (d *demo) revoke() error {
@@ -120,17 +142,17 @@ func (d *demo) revoke() error {
 	if err := d.planSignApply("revoke.json"); err != nil {
 		return err
 	}
-	if err := d.answers("/maternity", http.StatusForbidden); err != nil {
+	if err := d.answers("lakeside-clinic/main/maternity", http.StatusForbidden); err != nil {
 		return err
 	}
-	return d.each("charter apply revoke.json --trusted-key reviewer.pub", "charter status -C fleet")
+	return d.each("charter apply revoke.json -C fleet --trusted-key reviewer.pub", "charter status -C fleet")
 }
 
 func (d *demo) planSignApply(file string) error {
 	return d.each(
 		"charter plan -C fleet --out "+file,
 		"charter sign "+file+" --key reviewer.key --comment agreed",
-		"charter apply "+file+" --trusted-key reviewer.pub",
+		"charter apply "+file+" -C fleet --trusted-key reviewer.pub",
 	)
 }
 
@@ -167,7 +189,7 @@ func (d *demo) each(commands ...string) error {
 		}
 		cmd := exec.CommandContext(d.ctx, args[0], args[1:]...)
 		cmd.Dir, cmd.Stdout, cmd.Stderr = d.dir, os.Stdout, os.Stdout
-		cmd.Env = append(os.Environ(), "CHARTER_EHR="+d.url, "CHARTER_TOKEN="+token, "CHARTER_PASSWORD=demo",
+		cmd.Env = append(os.Environ(), "CHARTER_EHR="+d.url, "CHARTER_TOKEN="+token, "CHARTER_PASSWORD=demo", "XDG_CACHE_HOME="+d.path("cache"),
 			"GIT_AUTHOR_NAME=Demo", "GIT_AUTHOR_EMAIL=demo@example.org", "GIT_COMMITTER_NAME=Demo", "GIT_COMMITTER_EMAIL=demo@example.org")
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("%s: %w", command, err)
@@ -193,8 +215,9 @@ func (d *demo) startEHR() (stop func() error, err error) {
 	if err := os.WriteFile(d.path("tokens.json"), []byte(tokens), 0o600); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(d.path("ehr"), "--listen", "127.0.0.1:0", "--db", d.path("ehr.db"), "--tokens", d.path("tokens.json"))
-	cmd.Stderr = os.Stderr
+	cmd := exec.Command(d.path("ehr"), "--listen", "127.0.0.1:0", "--db", d.path("ehr.db"), "--tokens", d.path("tokens.json"), "--outbox", d.path("outbox"))
+	var complaints bytes.Buffer // its log, for when it goes wrong
+	cmd.Stderr = &complaints
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -206,7 +229,10 @@ func (d *demo) startEHR() (stop func() error, err error) {
 		if err := cmd.Process.Signal(os.Interrupt); err != nil {
 			return err
 		}
-		return cmd.Wait()
+		if err := cmd.Wait(); err != nil {
+			return fmt.Errorf("the EHR: %w\n%s", err, complaints.Bytes())
+		}
+		return nil
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	url, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
@@ -218,47 +244,20 @@ func (d *demo) startEHR() (stop func() error, err error) {
 	return stop, nil
 }
 
-// post calls the platform's own API.
-func (d *demo) post(path, body string) error {
-	fmt.Printf("POST %s %s\n", path, body)
-	r, err := http.NewRequestWithContext(d.ctx, http.MethodPost, d.url+path, strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Authorization", "Bearer "+token)
-	r.Header.Set("Content-Type", "application/json")
-	status, text, err := send(r)
-	if err == nil && status >= 300 {
-		err = fmt.Errorf("POST %s: %d %s", path, status, text)
-	}
-	return err
-}
-
 // answers asks the clinical app for a route, and shows and checks its status.
 func (d *demo) answers(route string, want int) error {
-	url := d.url + "/ehr/lakeside-clinic/main" + route
+	url := d.url + "/ehr/" + route
 	r, err := http.NewRequestWithContext(d.ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	status, _, err := send(r)
+	answer, err := (&http.Client{Timeout: 30 * time.Second}).Do(r)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nGET %s answers %d\n", url, status)
-	if status != want {
-		return fmt.Errorf("GET %s: %d, want %d", url, status, want)
+	fmt.Printf("\nGET %s answers %d\n", url, answer.StatusCode)
+	if answer.StatusCode != want {
+		err = fmt.Errorf("GET %s: %d, want %d", url, answer.StatusCode, want)
 	}
-	return nil
-}
-
-func send(r *http.Request) (int, string, error) {
-	client := &http.Client{Timeout: 30 * time.Second}
-	answer, err := client.Do(r)
-	if err != nil {
-		return 0, "", err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
-	return answer.StatusCode, string(text), err
+	return errors.Join(err, answer.Body.Close())
 }

@@ -3,7 +3,6 @@ package view
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
@@ -48,31 +47,16 @@ func StatusText(w io.Writer, s Style, status *Status) error {
 	if err := t.write(w, paint); err != nil {
 		return err
 	}
-	Warnings(w, s, status.Warnings)
 	if err := gap(w, len(t.rows)-1); err != nil {
 		return err
 	}
 	if n := len(status.Unmanaged); n > 0 {
-		if _, err := fmt.Fprintf(w, "%s of the platform not declared, and left alone: %s\n", Counted(n, "tenant", "tenants"), some(status.Unmanaged)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s of the platform not declared, and left alone: %s\n", Counted(n, "tenant", "tenants"), Some(status.Unmanaged)); err != nil {
 			return err
 		}
 	}
 	_, err := fmt.Fprintf(w, "%d of %s in step\n", step, Counted(len(status.Tenants), "tenant", "tenants"))
 	return err
-}
-
-// some lists the first few ids.
-func some(ids []catalog.TenantID) string {
-	const few = 10
-	var names []string
-	for i, id := range ids {
-		if i == few {
-			names = append(names, "…")
-			break
-		}
-		names = append(names, id.String())
-	}
-	return strings.Join(names, ", ")
 }
 
 func accepted(t *reconcile.TenantStatus) string {
@@ -99,14 +83,26 @@ func state(t *reconcile.TenantStatus) string {
 		return "unreadable: " + Clean(t.Unreadable)
 	case t.Accepted == nil:
 		return "not on the platform"
-	case t.Platform == string(plan.StatusSuspended) || t.Platform == string(plan.StatusLocked) || t.Platform == string(plan.StatusCreated):
+	case t.Stopped():
 		return t.Platform
-	case t.Grant+t.Revoke > 0:
-		return fmt.Sprintf("%d to grant, %d to revoke", t.Grant, t.Revoke)
+	case t.Pending() > 0:
+		return pending(t)
 	case len(t.Refusals) > 0:
 		return "blocked"
-	case t.Enforced == nil || t.Enforced.Revision < t.Accepted.Revision:
+	case !t.IsEnforced():
 		return "accepted, not enforced"
 	}
 	return "in step"
+}
+
+// pending says what a plan would do.
+func pending(t *reconcile.TenantStatus) string {
+	text := fmt.Sprintf("%d to grant, %d to revoke", t.Grant, t.Revoke)
+	if t.Change > 0 {
+		text = fmt.Sprintf("%d to grant, %d to change, %d to revoke", t.Grant, t.Change, t.Revoke)
+	}
+	if t.Platform == string(plan.StatusCreated) {
+		return "not provisioned, " + text
+	}
+	return text
 }
