@@ -55,7 +55,7 @@ func TestSpansAreNamedForPeople(t *testing.T) {
 	from, until := day("2026-12-01T01:00:00+01:00"), day("2027-03-01T08:30:00.5+01:00")
 	for want, span := range map[string]catalog.Span{
 		"at all times":                                 {},
-		"from 2026-12-01":                              {From: from},
+		"from 2026-12-01 on":                           {From: from},
 		"until 2027-03-01T07:30:00.5Z":                 {Until: until},
 		"from 2026-12-01 until 2027-03-01T07:30:00.5Z": {From: from, Until: until},
 	} {

@@ -203,7 +203,7 @@ func (s Span) String() string {
 	case s.From.IsZero():
 		return "until " + FormatTime(s.Until)
 	case s.Until.IsZero():
-		return "from " + FormatTime(s.From)
+		return "from " + FormatTime(s.From) + " on"
 	}
 	return "from " + FormatTime(s.From) + " until " + FormatTime(s.Until)
 }

@@ -137,7 +137,7 @@ func (l *loader) kept(key Key) *record {
 		return r
 	}
 	t, err := r.tenant.Tenant()
-	if err != nil || len(checkTenant(l.catalog, t)) > 0 {
+	if err != nil || len(checkTenant(l.catalog, t, nil)) > 0 {
 		return nil // evaluated anew, to explain what is wrong now
 	}
 	r.catalog, r.notes = l.catalog.Digest(), notes(l.catalog, t)
@@ -217,15 +217,15 @@ func (l *loader) judge(d tenantDir, declared *field, faults Problems) (*catalog.
 	t := b.tenant(declared.Value, declared.Pos)
 	b.name(declared.Value, path.Base(d.path))
 	if len(faults) == 0 {
-		b.licensed(t)
+		b.licensed(declared.Value, t)
 	}
 	problems := slices.Concat(faults, b.problems)
 	switch {
 	case l.catalog == nil:
 	case len(faults) > 0 || !l.sound:
-		problems = append(problems, checkNames(l.catalog, t)...)
+		problems = append(problems, checkNames(l.catalog, t, declared.Value)...)
 	default:
-		problems = append(problems, checkTenant(l.catalog, t)...)
+		problems = append(problems, checkTenant(l.catalog, t, declared.Value)...)
 	}
 	return t, problems
 }
@@ -238,9 +238,9 @@ func (b *binder) name(n *node, dir string) {
 }
 
 // licensed holds an on-prem tenant against its having a licence.
-func (b *binder) licensed(t *catalog.Tenant) {
+func (b *binder) licensed(n *node, t *catalog.Tenant) {
 	if t.Hosting == catalog.OnPrem && t.Licence == nil {
-		b.report(Incomplete, t.Pos, `add licence: expires: "YYYY-MM-DD"`, "tenant %q is on-prem and has no licence", t.ID)
+		b.report(Incomplete, firstPosition(n.place("hosting"), t.Pos), `add licence: expires: "YYYY-MM-DD"`, "tenant %q is on-prem and has no licence", t.ID)
 	}
 }
 
