@@ -44,6 +44,15 @@
 // fields, missing fields, nulls and letters of the wrong case are errors, not
 // defaults. Above all, a missing list of tenants is never taken for "all".
 //
+// # Commits
+//
+// A commit is signed in its gpgsig header. Signer.SignCommit makes an SSH
+// signature of charter's own key, which git verify-commit accepts; CommitVerifier
+// says which of some SSH and OpenPGP keys signed a commit, over the very bytes of
+// the object. The dates of a commit are its signer's own word: a key that was
+// stolen can date back, so a key ends for good in the policy, not by a date here.
+// Certificates, of SSH and of X.509, are refused by name.
+//
 // # When a bundle does not open
 //
 //   - UnknownKeyError: the signer is not among the trusted keys. Compare the

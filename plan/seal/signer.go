@@ -48,8 +48,9 @@ func GenerateKey(password []byte) (private, public []byte, err error) {
 
 // Signer signs statements with one private key. Many goroutines may use it.
 type Signer struct {
-	key    PublicKey
-	signer *signature.ECDSASigner
+	key     PublicKey
+	signer  *signature.ECDSASigner
+	private *ecdsa.PrivateKey // the same key, for signatures in SSH's format
 }
 
 // OpenKey decrypts a private key that GenerateKey or cosign wrote. An empty
@@ -84,7 +85,7 @@ func newSigner(private crypto.PrivateKey) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load private key: %w", err)
 	}
-	return &Signer{key: key, signer: signer}, nil
+	return &Signer{key: key, signer: signer, private: ours}, nil
 }
 
 // PublicKey returns the public half of the key.
