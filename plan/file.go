@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/veonahealth/charter/catalog"
 )
 
 // MaxSize is the largest plan file that is read, in bytes.
@@ -89,11 +91,7 @@ func (p *Plan) check() error {
 		if err := p.checkBatch(b); err != nil {
 			return formatError("batch of %s %.80q: %s", b.Subject, b.Tenant, err)
 		}
-		path := ""
-		if b.Request != nil {
-			path = b.Request.Path
-		}
-		if key := [3]string{string(b.Subject), b.Tenant, path}; seen[key] {
+		if key := b.place(); seen[key] {
 			return formatError("%s %.80q has two batches", b.Subject, b.Tenant)
 		} else {
 			seen[key] = true
@@ -112,6 +110,15 @@ func (p *Plan) check() error {
 	return nil
 }
 
+// place tells what a batch writes from what any other of its plan does. Each
+// invitation of a tenant is one of its own.
+func (b *Batch) place() [3]string {
+	if b.Subject == Admin {
+		return [3]string{string(b.Subject), b.Tenant, b.Digest.String()}
+	}
+	return [3]string{string(b.Subject), b.Tenant, requestPath(b)}
+}
+
 var errDigest = errors.New("the digest is not that of its changes")
 
 // checkBatch holds a batch against its form and its digest. One of a subject that
@@ -127,12 +134,33 @@ func (p *Plan) checkBatch(b *Batch) error {
 		return errors.New("the base is no revision and entity tag, and nothing else that can be one")
 	case b.Subject == Entitlements && (b.Request != nil || b.Base == nil || b.Base.Content != nil):
 		return errors.New("rows stand on a revision, and are not sent as something else")
-	case b.Subject != Entitlements && (b.Request == nil || !b.Request.fits(b.Subject, b.Tenant)):
-		return errors.New("the request is none that writes it")
+	case b.Subject != Entitlements && b.Request == nil:
+		return errors.New("it has no request")
+	}
+	if err := b.checkOwner(); err != nil {
+		return err
+	}
+	if b.Request != nil {
+		if err := b.Request.check(b.Subject, b.Tenant, b.Base, p.KnownMinor()); err != nil {
+			return err
+		}
 	}
 	lines, err := p.Lines(b)
 	if err == nil && lines.Digest() != b.Digest {
 		err = errDigest
+	}
+	return err
+}
+
+// checkOwner refuses what a batch cannot be of.
+func (b *Batch) checkOwner() (err error) {
+	switch b.Subject.Owner() {
+	case Edition:
+		_, err = catalog.ParseEditionKey(b.Tenant)
+	case Organisation:
+		_, err = catalog.ParseOrganisationID(b.Tenant)
+	default:
+		_, err = catalog.ParseTenantID(b.Tenant)
 	}
 	return err
 }

@@ -1,12 +1,14 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/veonahealth/charter/catalog"
@@ -21,20 +23,34 @@ type licenceBody struct {
 	Tenant    string                   `json:"tenant"`
 }
 
-// LicenceRevoked is the state of a licence that was revoked.
-const LicenceRevoked = "revoked"
+// The states of a licence that something is decided by.
+const (
+	LicenceIssued  = "issued" // no deployment has activated it yet
+	LicenceRevoked = "revoked"
+)
 
-// CurrentLicence returns the licence of a tenant that counts: of those that are
-// not revoked, the one that ends last; nil for none.
+// CurrentLicence returns the licence of a tenant that counts, or nil for none: of
+// those that are not revoked, one that waits to be activated, as the deployment
+// will go on by it; else the one that ends last.
 func CurrentLicence(list []catalog.LiveLicence) *catalog.LiveLicence {
 	var current *catalog.LiveLicence
 	for i := range list {
 		l := &list[i]
-		if l.State != LicenceRevoked && (current == nil || !l.Expires.Before(current.Expires)) {
+		if l.State != LicenceRevoked && (current == nil || compareLicences(l, current) > 0) {
 			current = l
 		}
 	}
 	return current
+}
+
+func compareLicences(a, b *catalog.LiveLicence) int {
+	waits := func(l *catalog.LiveLicence) int {
+		if l.State == LicenceIssued {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(waits(a)-waits(b), a.Expires.Compare(b.Expires), strings.Compare(a.ID, b.ID))
 }
 
 // licence issues an on-prem tenant's licence, and issues it anew where what it
@@ -44,6 +60,9 @@ func (b *Builder) licence(p *Part, t *catalog.Tenant, live Live) error {
 		p.offered(t.Licence == nil, "licence")
 		return nil
 	}
+	if t.Licence.Revoked != "" {
+		return b.revokeLicences(p, t.Licence, live.Licences)
+	}
 	current := CurrentLicence(live.Licences)
 	var base *Base
 	if current != nil {
@@ -51,13 +70,6 @@ func (b *Builder) licence(p *Part, t *catalog.Tenant, live Live) error {
 		if base, err = ContentOf(current.Terms); err != nil {
 			return err
 		}
-	}
-	if t.Licence.Revoked != "" {
-		if current == nil {
-			return nil
-		}
-		change := Change{Action: Revoke, Kind: string(Licence), Key: current.ID, Before: current.State, Reason: b.at(Tombstone, t.Licence.Revoked, t.Licence.Pos)}
-		return b.send(p, Licence, newRequest(http.MethodPost, "/licenses/"+url.PathEscape(current.ID)+"/revoke", struct{}{}), base, change)
 	}
 	if t.Closed.ClosedAt(b.plan.At) || !b.plan.At.Before(t.Licence.Expires) {
 		return nil // an end that has come asks for no licence
@@ -81,6 +93,25 @@ func (b *Builder) licence(p *Part, t *catalog.Tenant, live Live) error {
 		After: strconv.Itoa(len(body.Modules)) + " modules until " + catalog.FormatTime(body.Expires),
 	}
 	return b.send(p, Licence, newRequest(http.MethodPost, "/licenses", body), base, change)
+}
+
+// revokeLicences ends all that a deployment runs by, or could go on by.
+func (b *Builder) revokeLicences(p *Part, declared *catalog.Licence, live []catalog.LiveLicence) error {
+	for i := range live {
+		l := &live[i]
+		if l.State == LicenceRevoked {
+			continue
+		}
+		base, err := ContentOf(l.Terms)
+		if err != nil {
+			return err
+		}
+		change := Change{Action: Revoke, Kind: string(Licence), Key: l.ID, Before: l.State, Reason: b.at(Tombstone, declared.Revoked, declared.Pos)}
+		if err := b.send(p, Licence, newRequest(http.MethodPost, "/licenses/"+url.PathEscape(l.ID)+"/revoke", struct{}{}), base, change); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // licensed is what the tenant's licence has to allow: what is declared, and, as

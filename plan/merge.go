@@ -204,7 +204,7 @@ func (b *Builder) entitlements(p *Part, t *catalog.Tenant, live Live, made catal
 	}
 	sortChanges(m.changes)
 	batch := Batch{Base: OnStamp(live.Grant.Stamp), Changes: m.changes, Subject: Entitlements, Tenant: p.tenant}
-	if len(made) > 0 {
+	if made != nil { // sites, though perhaps no rows with them
 		batch.Base = OnProvisioned(live.Grant.Stamp.Revision)
 	}
 	batch.Digest = b.digest(t.ID, batch.Base.Line(), m.changes)
@@ -275,9 +275,9 @@ func (m *merged) sayEdition(c *Change, was *catalog.LiveTenant) {
 	case was != nil && was.Edition != edition.String():
 		c.Reason.Code, c.Reason.Text = EditionChanged, fmt.Sprintf("edition %s instead of %s", edition, was.Edition)
 	case m.turned[edition][c.EHRModule] && c.Action == Grant:
-		c.Reason.Code, c.Reason.Text = EditionChanged, fmt.Sprintf("edition %s has it now", edition)
+		c.Reason.Code, c.Reason.Text, c.Reason.Edition = EditionChanged, fmt.Sprintf("edition %s has it now", edition), edition.String()
 	case m.turned[edition][c.EHRModule]:
-		c.Reason.Code, c.Reason.Text = EditionChanged, fmt.Sprintf("edition %s has it no longer", edition)
+		c.Reason.Code, c.Reason.Text, c.Reason.Edition = EditionChanged, fmt.Sprintf("edition %s has it no longer", edition), edition.String()
 	}
 }
 
@@ -337,11 +337,20 @@ func (b *Builder) schedule(t *catalog.Tenant) []Entry {
 			continue
 		}
 		sortChanges(changes)
-		entry := Entry{At: at, Changes: changes, Subject: Entitlements, Tenant: t.ID.String()}
+		entry := Entry{At: at, Changes: changes, Local: local(at, t.Timezone), Subject: Entitlements, Tenant: t.ID.String()}
 		entry.Digest = b.digest(t.ID, AtLine(at), changes)
 		entries = append(entries, entry)
 	}
 	return entries
+}
+
+// local writes an instant by the clock of a time zone, or "" where that is UTC.
+func local(at time.Time, zone string) string {
+	place, err := time.LoadLocation(zone)
+	if err != nil || place == time.UTC {
+		return ""
+	}
+	return at.In(place).Format(time.RFC3339)
 }
 
 // crossing lists what changes at a facility at a boundary, but for what a hold

@@ -112,15 +112,16 @@ type Account struct {
 }
 
 // provision makes the sites that are declared and that the platform has not, with
-// the accounts that belong to them, and gives the rows that come with them. What
-// is there is never provisioned again: accounts belong to the customer.
+// the accounts that belong to them, and gives the rows that come with them; nil
+// where there is no site to make. What is there is never provisioned again:
+// accounts belong to the customer.
 func (b *Builder) provision(p *Part, t *catalog.Tenant, live Live) (catalog.Rows, error) {
 	if live.Facilities == nil {
 		return nil, nil // nobody knows what is there
 	}
 	body := ProvisionBody{Edition: t.Edition.String(), Staff: []Account{}}
 	var changes []Change
-	var rows catalog.Rows
+	rows := catalog.Rows{}
 	for i := range t.Facilities {
 		f := &t.Facilities[i]
 		if f.Closed.ClosedAt(b.plan.At) || t.Closed.ClosedAt(b.plan.At) || hasSite(live.Facilities, f.ID) {

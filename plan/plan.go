@@ -161,8 +161,11 @@ type Entry struct {
 	At      time.Time `json:"at"`
 	Changes []Change  `json:"changes"`
 	Digest  Digest    `json:"digest"`
-	Subject Subject   `json:"subject"`
-	Tenant  string    `json:"tenant"`
+	// Local is At by the tenant's clock, with its offset from UTC, for people; ""
+	// where the tenant goes by UTC.
+	Local   string  `json:"local,omitempty"`
+	Subject Subject `json:"subject"`
+	Tenant  string  `json:"tenant"`
 }
 
 // Change is one row that comes or goes, or one thing else that is made or altered.
@@ -188,9 +191,12 @@ const KindRow = "entitlement"
 type Reason struct {
 	Code   Code   `json:"code"`
 	Commit string `json:"commit"` // at which file and line are to be read
-	File   string `json:"file"`
-	Line   int    `json:"line"`
-	Text   string `json:"text"`
+	// Edition is the one whose modules were changed, where the row comes or goes
+	// because of that: what one edit does to many tenants can be told as one thing.
+	Edition string `json:"edition,omitempty"`
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Text    string `json:"text"`
 }
 
 // Held is a row, or a whole tenant, that is kept as it is live.
@@ -327,7 +333,7 @@ func Rows(changes []Change) (revoked, granted catalog.Rows, err error) {
 
 // finish puts everything in order, counts it and takes the root.
 func (p *Plan) finish() error {
-	slices.SortFunc(p.Batches, compareBatches)
+	slices.SortStableFunc(p.Batches, compareBatches) // a tenant's invitations stay in their order
 	slices.SortFunc(p.Scheduled, func(a, b Entry) int {
 		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Tenant, b.Tenant))
 	})
@@ -350,13 +356,15 @@ func (p *Plan) finish() error {
 
 // compareBatches orders by subject, then by tenant, then by request path.
 func compareBatches(a, b Batch) int {
-	path := func(b Batch) string {
-		if b.Request == nil {
-			return ""
-		}
-		return b.Request.Path
+	return cmp.Or(a.Subject.Order()-b.Subject.Order(), strings.Compare(a.Tenant, b.Tenant), strings.Compare(requestPath(&a), requestPath(&b)))
+}
+
+// requestPath is where a batch's request goes; "" for rows.
+func requestPath(b *Batch) string {
+	if b.Request == nil {
+		return ""
 	}
-	return cmp.Or(a.Subject.Order()-b.Subject.Order(), strings.Compare(a.Tenant, b.Tenant), strings.Compare(path(a), path(b)))
+	return b.Request.Path
 }
 
 // add counts changes by what they are of.

@@ -4,11 +4,16 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
+	strict "github.com/go-json-experiment/json"
 	"github.com/gowebpki/jcs"
+
+	"github.com/veonahealth/charter/catalog"
 )
 
 // Subject is what a batch writes.
@@ -83,54 +88,100 @@ func newRequest(method, path string, body any) *Request {
 	return &Request{Body: text, Method: method, Path: path}
 }
 
-// routes are the requests that each subject is written by: {} stands for what the
-// batch is of, * for one more segment.
-var routes = map[Subject][]string{
-	Edition:      {"POST /registry/editions", "PUT /registry/editions/{}"},
-	Organisation: {"POST /clients", "PUT /clients/{}"},
-	Tenant:       {"POST /tenants", "PUT /tenants/{}"},
-	Licence:      {"POST /licenses", "POST /licenses/*/revoke"},
-	Provision:    {"POST /tenants/{}/provision"},
-	Facility:     {"PUT /tenants/{}/facilities/*"},
-	Connect:      {"PUT /tenants/{}/connect-entitlements"},
-	Admin:        {"POST /tenants/{}/tenant-admins", "DELETE /tenants/{}/tenant-admins/*"},
+// route is a request that writes a subject.
+type route struct {
+	// pattern is its method and path: {} stands for what the batch is of, * for one
+	// more name.
+	pattern string
+	// names is the field of the body that says what is written: what the batch is of,
+	// or else the path's last name; "" where the path alone says it.
+	names string
+	// creates says that it may stand on nothing.
+	creates bool
+	// read refuses a body with anything in it that is no part of the request.
+	read func(json.RawMessage) error
 }
 
-// named is the field of a body that says what is created, where the path does not.
-var named = map[string]string{
-	"POST /registry/editions": "key", "POST /clients": "id", "POST /tenants": "id", "POST /licenses": "tenant",
+var routes = map[Subject][]route{
+	Edition: {
+		{"POST /registry/editions", "key", true, strictly[catalog.LiveEdition]},
+		{"PUT /registry/editions/{}", "key", false, strictly[catalog.LiveEdition]},
+	},
+	Organisation: {
+		{"POST /clients", "id", true, strictly[catalog.LiveOrganisation]},
+		{"PUT /clients/{}", "id", false, strictly[catalog.LiveOrganisation]},
+	},
+	Tenant: {
+		{"POST /tenants", "id", true, strictly[catalog.LiveTenant]},
+		{"PUT /tenants/{}", "id", false, strictly[catalog.LiveTenant]},
+	},
+	Licence: {
+		{"POST /licenses", "tenant", true, strictly[licenceBody]},
+		{"POST /licenses/*/revoke", "", false, strictly[struct{}]},
+	},
+	Provision: {{"POST /tenants/{}/provision", "", false, strictly[ProvisionBody]}},
+	Facility:  {{"PUT /tenants/{}/facilities/*", "id", false, strictly[catalog.LiveFacility]}},
+	Connect:   {{"PUT /tenants/{}/connect-entitlements", "", false, strictly[ConnectBody]}},
+	Admin: {
+		{"POST /tenants/{}/tenant-admins", "", true, strictly[AdminBody]},
+		{"DELETE /tenants/{}/tenant-admins/*", "", false, strictly[struct{}]},
+	},
 }
 
-// fits reports whether the request is one that writes the subject of what the
-// batch is of, and nothing else: people approve by subject and tenant.
-func (r *Request) fits(subject Subject, of string) bool {
-	route := r.Method + " " + r.Path
-	if !slices.ContainsFunc(routes[subject], func(pattern string) bool { return matches(pattern, of, route) }) {
-		return false
+// strictly reads a body of a type, and refuses what is no part of it.
+func strictly[T any](text json.RawMessage) error {
+	var body T
+	return strict.Unmarshal(text, &body, strict.RejectUnknownMembers(true))
+}
+
+// check refuses a request that is none that writes the subject of what the batch
+// is of, and nothing else: people approve by subject and tenant. The body of a
+// plan of a later minor version may hold more than is known here.
+func (r *Request) check(subject Subject, of string, base *Base, known bool) error {
+	at := slices.IndexFunc(routes[subject], func(route route) bool { return route.matches(r, of) })
+	if at < 0 {
+		return errors.New("the request is none that writes it")
 	}
-	field, is := named[route]
-	if !is {
+	route := &routes[subject][at]
+	switch {
+	case base == nil && !route.creates:
+		return errors.New("it stands on nothing, and creates nothing")
+	case !route.named(r, of):
+		return errors.New("the body is of something else")
+	case known:
+		return route.read(r.Body)
+	}
+	return nil
+}
+
+func (route *route) matches(r *Request, of string) bool {
+	method, path, _ := strings.Cut(route.pattern, " ")
+	wants, names := strings.Split(path, "/"), strings.Split(r.Path, "/")
+	return method == r.Method && len(wants) == len(names) && slices.EqualFunc(wants, names, func(want, name string) bool {
+		return want == name || want == "{}" && name == of || want == "*" && safeName(name)
+	})
+}
+
+// safeName reports whether a part of a path is one name in its one spelling, in
+// which no server reads more than that.
+func safeName(s string) bool {
+	name, err := url.PathUnescape(s)
+	return err == nil && url.PathEscape(name) == s &&
+		!strings.ContainsFunc(name, func(c rune) bool { return c < ' ' || c == 0x7f || c == '\\' }) &&
+		!slices.ContainsFunc(strings.Split(name, "/"), func(part string) bool { return part == "" || part == "." || part == ".." })
+}
+
+// named reports whether a body names what is written.
+func (route *route) named(r *Request, of string) bool {
+	if route.names == "" {
 		return true
+	}
+	if strings.HasSuffix(route.pattern, "*") {
+		of = r.Path[strings.LastIndexByte(r.Path, '/')+1:]
 	}
 	var body map[string]json.RawMessage
 	var name string
-	return json.Unmarshal(r.Body, &body) == nil && json.Unmarshal(body[field], &name) == nil && name == of
-}
-
-func matches(pattern, of, route string) bool {
-	segments := strings.Split(route, "/")
-	wants := strings.Split(pattern, "/")
-	return len(segments) == len(wants) && !slices.ContainsFunc(segments, unsafeSegment) &&
-		slices.EqualFunc(wants, segments, func(want, segment string) bool {
-			return want == segment || want == "{}" && segment == of || want == "*" && segment != ""
-		})
-}
-
-// unsafeSegment reports whether a server might read more into a part of a path
-// than one name.
-func unsafeSegment(s string) bool {
-	return s == "." || s == ".." || strings.ContainsAny(s, "?#\\;") || strings.Contains(strings.ToLower(s), "%2f") ||
-		strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c >= 0x7f })
+	return json.Unmarshal(r.Body, &body) == nil && json.Unmarshal(body[route.names], &name) == nil && name == of
 }
 
 // line returns the line of a batch's digest that names the request.
