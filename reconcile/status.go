@@ -93,7 +93,7 @@ func standing(b *plan.Builder, t *catalog.Tenant, live plan.Live, r PlanRequest)
 	part, err := b.Tenant(t, live)
 	s := TenantStatus{
 		Tenant: t.ID.String(), Edition: t.Edition.String(), Declared: len(r.Desired.Catalog.Rows(t, r.At)),
-		Platform: string(live.Status), Held: part.Held(), Refusals: part.Refusals(), Unreadable: live.Unreadable,
+		Platform: string(live.Status), Held: append([]plan.Held{}, part.Held()...), Refusals: append([]plan.Refusal{}, part.Refusals()...), Unreadable: live.Unreadable,
 	}
 	pending := part.Pending()
 	s.Grant, s.Revoke, s.Change = pending.Grant, pending.Revoke, pending.Change
