@@ -89,6 +89,7 @@ func Apply(ctx context.Context, e EHR, r ApplyRequest) ([]Outcome, error) {
 	write, cancel := outlast(ctx)
 	defer cancel()
 	a.ctx, a.write = ctx, write
+	a.organisations = sync.OnceValues(func() (map[string]catalog.LiveOrganisation, error) { return e.Organisations(ctx) })
 	if err := a.run(platform); err != nil && ctx.Err() == nil {
 		a.giveUp(err)
 	}
@@ -140,6 +141,10 @@ type applier struct {
 	// begun is brought to an end. An applier lives for one call of Apply.
 	ctx, write context.Context
 
+	// organisations are those that the platform has before any is written.
+	organisations func() (map[string]catalog.LiveOrganisation, error)
+	wanted        int // batches that are to be carried out
+
 	mu   sync.Mutex
 	done int
 }
@@ -156,7 +161,10 @@ func newApplier(e EHR, r ApplyRequest) (*applier, error) {
 	a := &applier{ehr: e, request: r, outcomes: make([]Outcome, len(r.Plan.Batches))}
 	for i := range r.Plan.Batches {
 		b := &r.Plan.Batches[i]
-		a.outcomes[i] = Outcome{Batch: b.Digest, Path: requestPath(b), State: NotTried, Subject: string(b.Subject), Tenant: b.Tenant, Text: "interrupted before its turn"}
+		a.outcomes[i] = Outcome{Batch: b.Digest, Path: requestPath(b), State: NotTried, Subject: string(b.Subject), Tenant: b.Tenant, Text: beforeItsTurn}
+		if a.wants(i) {
+			a.wanted++
+		}
 	}
 	for _, approval := range r.Approvals {
 		tree, err := plan.NewTree(approval.Leaves)
@@ -172,10 +180,14 @@ func newApplier(e EHR, r ApplyRequest) (*applier, error) {
 	return a, nil
 }
 
+// beforeItsTurn is why a batch that was not begun was not tried, as long as nothing
+// better is known.
+const beforeItsTurn = "interrupted before its turn"
+
 // giveUp explains the batches that a fault kept from their turn.
 func (a *applier) giveUp(err error) {
 	for i := range a.outcomes {
-		if o := &a.outcomes[i]; o.State == NotTried && !o.Unreadable {
+		if o := &a.outcomes[i]; o.State == NotTried && o.Text == beforeItsTurn {
 			o.Text, o.Unreadable = err.Error(), true
 		}
 	}
@@ -216,6 +228,6 @@ func (a *applier) report(o *Outcome) {
 	defer a.mu.Unlock()
 	a.done++
 	if a.request.Progress != nil {
-		a.request.Progress(a.done, len(a.outcomes), *o)
+		a.request.Progress(a.done, a.wanted, *o)
 	}
 }

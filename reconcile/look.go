@@ -22,10 +22,29 @@ type there struct {
 	same bool       // whether it is as the batch would make it
 }
 
-// look asks the platform for what a batch is about.
-func (a *applier) look(ctx context.Context, b *plan.Batch) (there, error) {
-	if !b.Subject.OfTenant() {
-		return a.lookAtRegistry(ctx, b)
+// look asks the platform for what a batch is about, before it is written.
+func (a *applier) look(b *plan.Batch) (there, error) {
+	return a.lookUp(a.ctx, b, a.organisations)
+}
+
+// lookAgain asks after it was written.
+func (a *applier) lookAgain(b *plan.Batch) (there, error) {
+	return a.lookUp(a.write, b, func() (map[string]catalog.LiveOrganisation, error) { return a.ehr.Organisations(a.write) })
+}
+
+// lookUp asks for what a batch is about. Organisations cannot be asked for one by
+// one, and are listed.
+func (a *applier) lookUp(ctx context.Context, b *plan.Batch, organisations func() (map[string]catalog.LiveOrganisation, error)) (there, error) {
+	switch b.Subject {
+	case plan.Organisation:
+		listed, err := organisations()
+		live, found := listed[b.Tenant]
+		if err != nil || !found {
+			return there{}, err
+		}
+		return against(b, live)
+	case plan.Edition:
+		return a.lookAtEdition(ctx, b)
 	}
 	id, err := catalog.ParseTenantID(b.Tenant)
 	if err != nil {
@@ -66,15 +85,7 @@ func against[T any](b *plan.Batch, live T) (there, error) {
 	return there{base, reflect.DeepEqual(live, want)}, err
 }
 
-func (a *applier) lookAtRegistry(ctx context.Context, b *plan.Batch) (there, error) {
-	if b.Subject == plan.Organisation {
-		listed, err := a.ehr.Organisations(ctx)
-		live, found := listed[b.Tenant]
-		if err != nil || !found {
-			return there{}, err
-		}
-		return against(b, live)
-	}
+func (a *applier) lookAtEdition(ctx context.Context, b *plan.Batch) (there, error) {
 	live, err := a.ehr.Edition(ctx, b.Tenant)
 	if ehr.IsNotFound(err) {
 		return there{}, nil

@@ -77,26 +77,30 @@ func (a *applier) bulk(chains map[string][]int) error {
 	return errors.Join(err, g.Wait())
 }
 
-// chain carries out the steps of one tenant. A step whose earlier one is not done
-// waits for the next apply. live is the tenant's grant where it was read already.
+// chain carries out the steps of one tenant. A step waits for the next apply where
+// one of an earlier subject is not done; those of one subject do not wait for each
+// other. live is the tenant's grant where it was read already.
 func (a *applier) chain(steps []int, live *catalog.Grant) {
-	waits := a.lacks(steps)
+	waits, of := a.lacks(steps), plan.Subject("")
 	for _, i := range steps {
-		o := &a.outcomes[i]
-		if waits == "" {
+		subject, o := a.request.Plan.Batches[i].Subject, &a.outcomes[i]
+		if waits == "" || subject == of {
 			a.carry(i, live)
 		} else if a.ctx.Err() == nil {
 			o.Text = "it waits for " + waits
 			a.report(o)
 		}
-		if a.request.Plan.Batches[i].Subject == plan.Provision {
+		if subject == plan.Provision {
 			live = nil // the rows that it made are not in it
 		}
-		if waits == "" && o.State != Done && o.State != Already {
-			waits = "the tenant's " + o.Subject
+		if waits == "" && !o.settled() {
+			waits, of = "the tenant's "+o.Subject, subject
 		}
 	}
 }
+
+// settled reports whether the platform has what the batch asks for.
+func (o *Outcome) settled() bool { return o.State == Done || o.State == Already }
 
 // lacks names an edition or organisation that the tenant's steps need, and that
 // an earlier batch of the plan could not make; "" for none.
@@ -113,10 +117,11 @@ func (a *applier) lacks(steps []int) string {
 		if err := json.Unmarshal(b.Request.Body, &names); err != nil {
 			continue // the platform will say so
 		}
-		for subject, name := range map[plan.Subject]string{plan.Edition: names.Edition, plan.Organisation: names.Organisation} {
-			if a.unmade(subject, name) {
-				return string(subject) + " " + name
-			}
+		switch {
+		case a.unmade(plan.Organisation, names.Organisation):
+			return "organisation " + names.Organisation
+		case a.unmade(plan.Edition, names.Edition):
+			return "edition " + names.Edition
 		}
 	}
 	return ""
@@ -128,7 +133,7 @@ func (a *applier) unmade(subject plan.Subject, name string) bool {
 		if b.Subject.OfTenant() {
 			return false // they stand before the tenants
 		}
-		if b.Subject == subject && b.Tenant == name && o.State != Done && o.State != Already {
+		if b.Subject == subject && b.Tenant == name && !o.settled() {
 			return true
 		}
 	}

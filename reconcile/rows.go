@@ -59,14 +59,34 @@ func (a *applier) settle(b *plan.Batch, o *Outcome, id catalog.TenantID, live *c
 }
 
 // standsOn reports whether the live grant is the one that a batch was planned on:
-// of that stamp, or, where the plan itself has made the sites, with all the rows
-// that came with them and nothing of what the batch brings.
+// of that stamp, or, where the plan itself has made the sites, the next revision,
+// with all the rows that come with them and nothing of what the batch brings.
 func (a *applier) standsOn(b *plan.Batch, live *catalog.Grant, revoked, granted catalog.Rows) bool {
 	if stamp, ok := b.Base.Stamp(); ok {
 		return stamp == live.Stamp
 	}
-	return b.Base.Provisioned != nil && live.Stamp.Revision == *b.Base.Provisioned+1 &&
-		len(revoked.Minus(live.Rows)) == 0 && len(granted.Minus(live.Rows)) == len(granted)
+	made, err := a.madeFor(b.Tenant)
+	return err == nil && b.Base.Provisioned != nil && live.Stamp.Revision == *b.Base.Provisioned+1 &&
+		len(made.Minus(live.Rows)) == 0 && len(revoked.Minus(live.Rows)) == 0 && len(granted.Minus(live.Rows)) == len(granted)
+}
+
+// madeFor returns the rows that come with the sites which the plan makes for a
+// tenant.
+func (a *applier) madeFor(tenant string) (catalog.Rows, error) {
+	var rows []plan.Change
+	for i := range a.request.Plan.Batches {
+		b := &a.request.Plan.Batches[i]
+		if b.Subject != plan.Provision || b.Tenant != tenant {
+			continue
+		}
+		for _, c := range b.Changes {
+			if c.Kind == plan.KindRow {
+				rows = append(rows, c)
+			}
+		}
+	}
+	_, made, err := plan.Rows(rows)
+	return made, err
 }
 
 func (a *applier) moved(o *Outcome, b *plan.Batch, live *catalog.Grant) {

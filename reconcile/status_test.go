@@ -74,7 +74,7 @@ func TestStatusSetsDeclaredAcceptedAndEnforcedSideBySide(t *testing.T) {
 		"t00":         {Platform: "provisioned", Declared: 6, Rows: 5, Grant: 1, Enforced: 1, Reachable: true},
 		"u-absent":    {Declared: 6, Rows: -1, Grant: 6, Change: 2, Enforced: -1},
 		"u-created":   {Platform: "created", Declared: 6, Grant: 6, Change: 1, Enforced: 0, Reachable: true},
-		"u-suspended": {Platform: "suspended", Declared: 6, Rows: 5, Enforced: 1, Reachable: true, Held: []plan.Code{plan.Suspended}, InStep: true},
+		"u-suspended": {Platform: "suspended", Declared: 6, Rows: 5, Enforced: 1, Reachable: true, Held: []plan.Code{plan.Suspended}},
 		"v-foreign": {Platform: "provisioned", Declared: 6, Rows: 5, Grant: 4, Revoke: 1, Enforced: 2, Reachable: true,
 			Held: []plan.Code{plan.UnknownFacility, plan.UnknownModule}},
 		"x-mute":   {Platform: "provisioned", Declared: 5, Rows: 5, Enforced: -1, Unreadable: true},

@@ -20,7 +20,7 @@ func requestPath(b *plan.Batch) string {
 // there, sends the request where that is what the batch was planned on, and
 // looks again where the answer does not tell what became of it.
 func (a *applier) step(b *plan.Batch, o *Outcome) {
-	now, err := a.look(a.ctx, b)
+	now, err := a.look(b)
 	switch {
 	case a.ctx.Err() != nil:
 	case ehr.IsNotFound(err):
@@ -74,7 +74,7 @@ func (a *applier) send(b *plan.Batch, o *Outcome) {
 		o.State, o.Text = Refused, err.Error()
 		return
 	}
-	now, lookErr := a.look(a.write, b)
+	now, lookErr := a.lookAgain(b)
 	switch {
 	case lookErr != nil:
 		o.State, o.Text = Unconfirmed, errors.Join(err, lookErr).Error()
