@@ -141,6 +141,9 @@ func (o *options) serve(ctx context.Context, stdout io.Writer, logger *slog.Logg
 // open opens the platform of the database, and returns what closes it.
 func (o *options) open(ctx context.Context, c *catalog.Catalog) (_ *platform.Platform, _ func() error, err error) {
 	config := platform.Config{Catalog: c, Now: time.Now, Release: version, Instance: o.instance, Grace: o.grace}
+	if config.Checker, err = o.checker(); err != nil {
+		return nil, nil, err
+	}
 	var opened []io.Closer
 	closeAll := func() error {
 		var errs []error

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/veonahealth/charter/examples/ehr/authority"
 	"github.com/veonahealth/charter/examples/ehr/internal/platform"
 	"github.com/veonahealth/charter/examples/ehr/internal/seed"
 	"github.com/veonahealth/charter/examples/ehr/internal/sqlite"
@@ -29,6 +30,9 @@ type options struct {
 	restore  string        // a file; "" for none
 	seed     int           // tenants; 0 for none
 	fault    string        // a file; "" for none
+	// What people must have approved, and by which keys: files, and how many.
+	trust, trustApplier []string
+	need                authority.Need
 }
 
 // parseOptions reads the command line. It writes help to help where that is
@@ -48,9 +52,16 @@ func parseOptions(args []string, help io.Writer) (*options, error) {
 	flags.DurationVar(&o.grace, "grace", platform.Grace, "`DURATION` that a box may run without a heartbeat")
 	flags.IntVar(&o.seed, "seed-fleet", 0, "fill a new database with a fleet of `N` tenants, the same for the same N")
 	flags.StringVar(&o.restore, "restore", "", "put back the older copy `FILE` of the database, which loses every write since")
-	err := flags.Parse(args)
+	flags.Var(files{&o.trust}, "trust", "public key `PEM…` of people whose approval a write needs")
+	flags.Var(files{&o.trustApplier}, "trust-applier", "public key `PEM…` of machines that may carry out a mandate")
+	o.need = authority.Need{Grant: 1, Revoke: 1}
+	flags.Func("need", "how many people must approve: `1,revoke=2`", func(text string) (err error) {
+		o.need, err = authority.ParseNeed(text)
+		return err
+	})
+	err := flags.Parse(repeatKeys(args))
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID] [--outbox FILE] [--grace DURATION] [--rate N] [--fault FILE] [--seed-fleet N] [--restore FILE]")
+		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID] [--outbox FILE] [--grace DURATION] [--rate N] [--fault FILE] [--seed-fleet N] [--restore FILE] [--trust PEM…] [--trust-applier PEM…] [--need 1,revoke=2]")
 		flags.SetOutput(help)
 		flags.PrintDefaults()
 	}
@@ -76,6 +87,8 @@ func (o *options) check(rest []string) error {
 		return fmt.Errorf("--seed-fleet %d: want 0 to %d", o.seed, seed.Max)
 	case o.restore != "" && o.db == sqlite.Memory:
 		return errors.New("--restore: want a database in a file")
+	case len(o.trust) == 0 && len(o.trustApplier) > 0:
+		return errors.New("--trust-applier: want --trust too, or nothing is verified")
 	case o.rate < 0:
 		return fmt.Errorf("--rate %d: want 0 or more", o.rate)
 	case o.tokens == "":

@@ -377,7 +377,7 @@ func TestTheCommandLine(t *testing.T) {
 		{"no database", []string{"--listen", "127.0.0.1:0", "--tokens", good}, 64, "--db: missing"},
 		{"no tokens", memory, 64, "--tokens: missing"},
 		{"an unknown flag", with("--tokens", good, "--frobnicate"), 64, "frobnicate"},
-		{"a flag that is not there yet", with("--tokens", good, "--trust", "x.pem"), 64, "trust"},
+		{"a flag that is not there", with("--tokens", good, "--frobnicate", "x.pem"), 64, "frobnicate"},
 		{"a rate below none", with("--tokens", good, "--rate", "-1"), 64, "--rate"},
 		{"a fault file that is not there", with("--tokens", good, "--fault", "/nowhere/fault.json"), 1, "no such file"},
 		{"an outbox that is a folder", with("--tokens", good, "--outbox", t.TempDir()), 1, "is a directory"},

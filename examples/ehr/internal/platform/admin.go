@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
 )
 
 // AdminState is how far an administrator's invitation has come.
@@ -66,6 +67,9 @@ func (p *Platform) Invite(ctx context.Context, w Write, id catalog.TenantID, spe
 		case found && held.State != AdminWithdrawn:
 			return change{}, refuse(Exists, "admin %s of tenant %q", held.Email, id)
 		}
+		if err := p.approvedOn(tx, m, w, plan.Admin, id.String(), held.base(found)); err != nil {
+			return change{}, err
+		}
 		if err := tx.PutMail(p.invitation(m, t, spec)); err != nil {
 			return change{}, err
 		}
@@ -93,6 +97,9 @@ func (p *Platform) Withdraw(ctx context.Context, w Write, id catalog.TenantID, e
 		case !found:
 			return change{}, refuse(NotFound, "admin %.80q of tenant %q", email, id)
 		}
+		if err := p.approvedWithdrawal(tx, m, w, plan.Admin, id.String(), held.base(found)); err != nil {
+			return change{}, err
+		}
 		held.State = AdminWithdrawn
 		return held.put(tx, m, id, "tenant_admin.revoke")
 	})
@@ -104,6 +111,17 @@ func (a Admin) put(tx Tx, m moment, id catalog.TenantID, event string) (change, 
 		event: event, subject: id.String(),
 		answer: Answer{Created: a.State == AdminInvited, Body: body},
 	}, err
+}
+
+// base is what a change of an administrator stands on; nil where there was none.
+func (a Admin) base(found bool) any {
+	if !found {
+		return nil
+	}
+	return struct {
+		Email string     `json:"email"`
+		State AdminState `json:"state"`
+	}{a.Email, a.State}
 }
 
 // adminKey is the key of an administrator: addresses that differ in case alone

@@ -58,3 +58,22 @@ func (p *Platform) Audit(ctx context.Context, since int64, ask PageRequest) (Pag
 
 // entryKey is the key of an audit entry in a Range.
 func entryKey(seq int64) string { return fmt.Sprint(seq) }
+
+// entryAt returns the audit entry of a number, or nil.
+func entryAt(v View, seq int64) (*Entry, error) {
+	head, err := v.Head()
+	if err != nil {
+		return nil, err
+	}
+	for record, err := range v.Entries(Range{After: entryKey(seq - 1), At: head.Seq}) {
+		if err != nil {
+			return nil, err
+		}
+		var e Entry
+		if err := json.Unmarshal(record.Body, &e); err != nil || e.Seq != seq {
+			return nil, err
+		}
+		return &e, nil
+	}
+	return nil, nil
+}

@@ -58,6 +58,9 @@ func (p *Platform) ReplaceConnect(ctx context.Context, w Write, id catalog.Tenan
 		if err != nil {
 			return change{}, err
 		}
+		if err := p.approvedConnect(tx, m, w, id, held, want.Instruments); err != nil {
+			return change{}, err
+		}
 		held.replace(want.Instruments)
 		body, err := put(tx, m, Instruments, id.String(), held)
 		return change{
@@ -100,4 +103,21 @@ func (c *Connect) replace(want []Instrument) {
 	}
 	slices.SortFunc(next, func(a, b Instrument) int { return a.Key.Compare(b.Key) })
 	c.Instruments = next
+}
+
+// licensed returns the keys of the instruments that are licensed, sorted.
+func licensed(instruments []Instrument) []string {
+	keys := []string{}
+	for _, i := range instruments {
+		if i.Licensed {
+			keys = append(keys, i.Key.String())
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// containsAll reports whether each of some texts is in a list.
+func containsAll(list, some []string) bool {
+	return !slices.ContainsFunc(some, func(one string) bool { return !slices.Contains(list, one) })
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/examples/ehr/internal/licence"
+	"github.com/veonahealth/charter/plan"
 )
 
 // Grace is how long a deployment may run without a heartbeat, unless the platform
@@ -282,6 +283,9 @@ func (p *Platform) RevokeLicence(ctx context.Context, w Write, id string) (Answe
 	return p.write(ctx, w, func(tx Tx, m moment) (change, error) {
 		l, t, err := licenceOf(tx, id)
 		if err != nil {
+			return change{}, err
+		}
+		if err := p.approvedWithdrawal(tx, m, w, plan.Licence, t.ID.String(), l.base()); err != nil {
 			return change{}, err
 		}
 		l.Revoked = true

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
 )
 
 // Edition is a bundle of modules and limits, in the EHR's own keys.
@@ -101,6 +102,9 @@ func (p *Platform) CreateEdition(ctx context.Context, w Write, spec EditionSpec)
 		case held != nil:
 			return change{}, refuse(Exists, "edition %q", spec.Key)
 		}
+		if err := p.approvedRequest(tx, m, w, plan.Edition, spec.Key.String(), nil); err != nil {
+			return change{}, err
+		}
 		return spec.put(tx, m, w, 1)
 	})
 }
@@ -120,12 +124,17 @@ func (p *Platform) ReplaceEdition(ctx context.Context, w Write, key catalog.Edit
 		switch {
 		case err != nil:
 			return change{}, err
-		case stamp.Revision == 0 && c.Absent:
-			return spec.put(tx, m, w, 1)
-		case stamp.Revision == 0:
+		case stamp.Revision == 0 && !c.Absent:
 			return change{}, refuse(NotFound, "edition %q", key)
 		}
-		if err := c.check("edition "+key.String(), stamp); err != nil {
+		var base *plan.Base
+		if stamp.Revision > 0 {
+			if err := c.check("edition "+key.String(), stamp); err != nil {
+				return change{}, err
+			}
+			base = plan.OnStamp(stamp)
+		}
+		if err := p.approvedRequest(tx, m, w, plan.Edition, key.String(), base); err != nil {
 			return change{}, err
 		}
 		return spec.put(tx, m, w, stamp.Revision+1)

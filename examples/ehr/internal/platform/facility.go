@@ -3,7 +3,10 @@ package platform
 import (
 	"context"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
 )
 
 // Facility is a site of a tenant.
@@ -61,6 +64,9 @@ func (p *Platform) ReplaceFacility(ctx context.Context, w Write, owner catalog.T
 			return change{}, err
 		case held == nil:
 			return change{}, refuse(NotFound, "facility %q of tenant %q", id, owner)
+		}
+		if err := p.approvedOn(tx, m, w, plan.Facility, owner.String(), jsontext.Value(held)); err != nil {
+			return change{}, err
 		}
 		body, err := put(tx, m, Facilities, below(owner, id.String()), f)
 		return change{event: "facility.upsert", subject: owner.String(), answer: Answer{Body: body}}, err

@@ -164,6 +164,9 @@ func (p *Platform) ReplaceGrant(ctx context.Context, w Write, id catalog.TenantI
 		if err := c.check("grant of tenant "+id.String(), stamp); err != nil {
 			return change{}, err
 		}
+		if err := p.approvedRows(tx, m, id, sorted); err != nil {
+			return change{}, err
+		}
 		if err := p.checkKnown(tx, id, sorted); err != nil {
 			return change{}, err
 		}
@@ -178,7 +181,8 @@ func (p *Platform) ReplaceGrant(ctx context.Context, w Write, id catalog.TenantI
 	})
 }
 
-// Touch writes a tenant's grant as it is: its revision moves, and no row.
+// Touch writes a tenant's grant as it is: its revision moves, and no row. It needs
+// nobody's approval.
 func (p *Platform) Touch(ctx context.Context, w Write, id catalog.TenantID) error {
 	_, err := p.write(ctx, w, func(tx Tx, m moment) (change, error) {
 		grant, err := tx.Grant(id)

@@ -185,6 +185,9 @@ func (p *Platform) IssueLicence(ctx context.Context, w Write, spec LicenceSpec) 
 		if err != nil {
 			return change{}, err
 		}
+		if err := p.approvedIssue(tx, m, w, t.ID); err != nil {
+			return change{}, err
+		}
 		if err := l.fill(tx, t, spec); err != nil {
 			return change{}, err
 		}

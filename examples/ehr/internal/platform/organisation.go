@@ -3,7 +3,10 @@ package platform
 import (
 	"context"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
 )
 
 // Organisation is a customer.
@@ -33,6 +36,9 @@ func (p *Platform) CreateOrganisation(ctx context.Context, w Write, o Organisati
 		case held != nil:
 			return change{}, refuse(Exists, "organisation %q", o.ID)
 		}
+		if err := p.approvedOn(tx, m, w, plan.Organisation, o.ID.String(), nil); err != nil {
+			return change{}, err
+		}
 		return o.put(tx, m, true)
 	})
 }
@@ -53,6 +59,9 @@ func (p *Platform) ReplaceOrganisation(ctx context.Context, w Write, id catalog.
 			return change{}, err
 		case held == nil:
 			return change{}, refuse(NotFound, "organisation %q", id)
+		}
+		if err := p.approvedOn(tx, m, w, plan.Organisation, id.String(), jsontext.Value(held)); err != nil {
+			return change{}, err
 		}
 		return o.put(tx, m, false)
 	})

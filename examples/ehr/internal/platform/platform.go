@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/examples/ehr/authority"
 	"github.com/veonahealth/charter/examples/ehr/internal/licence"
 )
 
@@ -32,7 +33,8 @@ type Platform struct {
 	cursorKey []byte
 	key       *licence.Key
 	grace     time.Duration
-	postman   *postman // nil where mails are sent nowhere
+	postman   *postman           // nil where mails are sent nowhere
+	checker   *authority.Checker // nil where writes need no approval
 }
 
 // Config is what a Platform is made of.
@@ -48,6 +50,9 @@ type Config struct {
 	Grace time.Duration
 	// Outbox takes the mails. Without one they are kept and sent nowhere.
 	Outbox Outbox
+	// Checker says which writes people have approved; the others are refused. With
+	// none, every write by who holds the capability is taken.
+	Checker *authority.Checker
 }
 
 // New makes the platform of a store, and lays out a store that is new. It is an
@@ -57,7 +62,7 @@ func New(ctx context.Context, c Config) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Platform{store: c.Store, catalog: c.Catalog, routes: routes, now: c.Now, release: c.Release, grace: cmp.Or(c.Grace, Grace)}
+	p := &Platform{store: c.Store, catalog: c.Catalog, routes: routes, now: c.Now, release: c.Release, grace: cmp.Or(c.Grace, Grace), checker: c.Checker}
 	if c.Outbox != nil {
 		p.postman = &postman{outbox: c.Outbox}
 	}

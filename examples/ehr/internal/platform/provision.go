@@ -55,6 +55,9 @@ func (p *Platform) Provision(ctx context.Context, w Write, id catalog.TenantID, 
 		if err != nil {
 			return change{}, err
 		}
+		if err := p.approvedProvision(tx, m, w, id); err != nil {
+			return change{}, err
+		}
 		if err := want.checkAgainst(t); err != nil {
 			return change{}, err
 		}

@@ -35,6 +35,7 @@ const (
 	LicenceNotBegun     Code = "licence-not-begun"
 	LicenceNotActive    Code = "licence-not-active"
 	FingerprintMismatch Code = "fingerprint-mismatch"
+	AuthorityInvalid    Code = "authority-invalid"
 	PreconditionMissing Code = "precondition-required"
 	Unavailable         Code = "unavailable"
 )

@@ -90,6 +90,7 @@ const (
 	Deployments   Kind = "deployment"   // by tenant; the newest version alone
 	Offers        Kind = "offer"        // the rows that an on-prem box was given, by tenant/revision
 	Admins        Kind = "admin"        // by tenant/e-mail in lower case
+	Spent         Kind = "spent"        // approvals that were used, by subject/key/name
 )
 
 // Record is one document of a kind.

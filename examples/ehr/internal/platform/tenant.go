@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
 )
 
 // TenantSpec is what a client says about a tenant.
@@ -145,6 +146,9 @@ func (p *Platform) CreateTenant(ctx context.Context, w Write, spec TenantSpec) (
 		case held != nil:
 			return change{}, refuse(Exists, "tenant %q", spec.ID)
 		}
+		if err := p.approvedOn(tx, m, w, plan.Tenant, spec.ID.String(), nil); err != nil {
+			return change{}, err
+		}
 		if err := spec.checkReferences(tx); err != nil {
 			return change{}, err
 		}
@@ -166,6 +170,9 @@ func (p *Platform) ReplaceTenant(ctx context.Context, w Write, id catalog.Tenant
 	return p.write(ctx, w, func(tx Tx, m moment) (change, error) {
 		held, err := tenant(tx, id)
 		if err != nil {
+			return change{}, err
+		}
+		if err := p.approvedOn(tx, m, w, plan.Tenant, id.String(), held.TenantSpec); err != nil {
 			return change{}, err
 		}
 		if err := checkSame("organisation", spec.Organisation, held.Organisation); err != nil {

@@ -3,11 +3,12 @@ package platform
 import "context"
 
 // Together carries out many writes as one transaction: do is given a platform
-// whose writes are all kept, or none of them. Mails that it writes are not sent.
+// whose writes are all kept, or none of them. They are the program's own and need
+// nobody's approval, and mails among them are not sent.
 func (p *Platform) Together(ctx context.Context, do func(*Platform) error) error {
 	return p.store.Update(ctx, func(tx Tx) error {
 		together := *p
-		together.store, together.postman = within{tx}, nil
+		together.store, together.postman, together.checker = within{tx}, nil, nil
 		return do(&together)
 	})
 }

@@ -6,6 +6,9 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/veonahealth/charter/examples/ehr/authority"
+	"github.com/veonahealth/charter/plan"
 )
 
 // retryWindow is how long an answer is kept for retries.
@@ -20,6 +23,9 @@ type Write struct {
 	Actor     string         // who asks
 	Authority jsontext.Value // what the request says allows it, in its RFC 8785 form; nil where it says nothing
 	Retry     *Retry         // nil where the request bears no Idempotency-Key
+	// Request is what is asked, as a batch of a plan has it; it may be nil where
+	// writes need no approval.
+	Request *plan.Request
 }
 
 // Retry tells a write that is brought again from one that is new.
@@ -35,10 +41,12 @@ type Answer struct {
 	Body    jsontext.Value
 }
 
-// moment is when a write happens: the number of its audit entry and the time.
+// moment is when a write happens: the number of its audit entry and the time, and
+// by whose word.
 type moment struct {
-	seq int64
-	at  string
+	seq   int64
+	at    string
+	claim *authority.Claim // nil where writes need no approval
 }
 
 // change is what a write comes to when it is accepted.
@@ -53,6 +61,7 @@ type change struct {
 // what it returns as an error leaves no trace.
 func (p *Platform) write(ctx context.Context, w Write, judge func(Tx, moment) (change, error)) (Answer, error) {
 	var answer Answer
+	claim := p.read(w)
 	err := p.store.Update(ctx, func(tx Tx) error {
 		now := p.now().UTC()
 		first, err := w.Retry.find(tx, now)
@@ -63,19 +72,19 @@ func (p *Platform) write(ctx context.Context, w Write, judge func(Tx, moment) (c
 			answer = *first
 			return nil
 		}
-		made, err := p.carryOut(tx, w, now, judge)
+		made, err := p.carryOut(tx, w, now, claim, judge)
 		answer = made.answer
 		return err
 	})
 	return answer, err
 }
 
-func (p *Platform) carryOut(tx Tx, w Write, now time.Time, judge func(Tx, moment) (change, error)) (change, error) {
+func (p *Platform) carryOut(tx Tx, w Write, now time.Time, claim *authority.Claim, judge func(Tx, moment) (change, error)) (change, error) {
 	head, err := tx.Head()
 	if err != nil {
 		return change{}, err
 	}
-	m := moment{seq: head.Seq + 1, at: now.Format(timeForm)}
+	m := moment{seq: head.Seq + 1, at: now.Format(timeForm), claim: claim}
 	made, err := judge(tx, m)
 	if err != nil {
 		return change{}, err

@@ -11,6 +11,7 @@ import (
 	"github.com/gowebpki/jcs"
 
 	"github.com/veonahealth/charter/examples/ehr/internal/platform"
+	"github.com/veonahealth/charter/plan"
 )
 
 // Bounds of a request. Body holds about a hundred thousand rows; Authority is
@@ -65,11 +66,29 @@ func (do act[T]) on(x *exchange, text []byte) error {
 	if err != nil {
 		return err
 	}
-	answer, err := do(x, platform.Write{Actor: x.actor, Authority: said.Authority, Retry: retry}, said.Body)
+	w := platform.Write{Actor: x.actor, Authority: said.Authority, Retry: retry}
+	if x.platform.Verified() {
+		if w.Request, err = x.request(text); err != nil {
+			return err
+		}
+	}
+	answer, err := do(x, w, said.Body)
 	if err != nil {
 		return err
 	}
 	return x.answered(answer)
+}
+
+// request is what is asked, as people approve it: the body is what was sent, but
+// for what allows it.
+func (x *exchange) request(text []byte) (*plan.Request, error) {
+	var fields map[string]jsontext.Value
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return nil, explain(text, err)
+	}
+	delete(fields, "authority")
+	body, err := json.Marshal(fields)
+	return &plan.Request{Method: x.r.Method, Path: x.r.URL.EscapedPath(), Body: body}, err
 }
 
 // body reads the request's body up to its bound.

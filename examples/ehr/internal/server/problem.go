@@ -45,6 +45,7 @@ func kindOf(code string) kind {
 		string(platform.LicenceNotActive):    {http.StatusForbidden, "The licence is not activated"},
 		string(platform.FingerprintMismatch): {http.StatusForbidden, "The licence is bound to another box"},
 		string(platform.NotFound):            {http.StatusNotFound, "There is no such thing"},
+		string(platform.AuthorityInvalid):    {http.StatusForbidden, "Nobody has approved this write"},
 		methodNotAllowed:                     {http.StatusMethodNotAllowed, "The resource does not offer the method"},
 		string(platform.Exists):              {http.StatusConflict, "It is there already"},
 		string(platform.SnapshotGone):        {http.StatusGone, "The snapshot is not known"},

@@ -19,8 +19,17 @@ func (s *Server) root(x *exchange) error {
 		LicenceKey      string   `json:"licence_key"` // opens licence tokens
 	}{
 		"charter reference EHR", s.version, ContractVersion, s.platform.Instance(),
-		[]string{"bulk-entitlements"}, s.platform.LicenceKey().PEM(),
+		s.features(), s.platform.LicenceKey().PEM(),
 	})
+}
+
+// features are what is offered of what the contract leaves open.
+func (s *Server) features() []string {
+	offered := []string{"bulk-entitlements"}
+	if s.platform.Verified() {
+		offered = append(offered, "verified-authority")
+	}
+	return offered
 }
 
 // health says that the server is up, which means that its database answers.

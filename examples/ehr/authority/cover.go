@@ -1,0 +1,193 @@
+package authority
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/seal"
+)
+
+const entitlements = plan.Entitlements
+
+// Write is what an EHR is asked to do, in its own words: nothing of it may be
+// taken from the authority.
+type Write struct {
+	Subject plan.Subject
+	Of      string // the tenant's id, or the key of an edition or organisation
+	// Base is what is there now; nil where there is nothing yet.
+	Base *plan.Base
+	// Request is what was asked, its body without the field authority; nil for
+	// entitlements.
+	Request *plan.Request
+	// Revoked and Granted are the rows that go and come; of entitlements alone.
+	Revoked, Granted catalog.Rows
+	// Provisioned is the revision from which provisioning made the grant that is
+	// there; nil where it was last written otherwise. Of entitlements alone.
+	Provisioned *int64
+	// Spent tells whether a name that Covers gave for an earlier write was kept. It
+	// may be nil where none was ever kept.
+	Spent func(name string) (bool, error)
+	// Withdraws tells that something is taken away that is not a row.
+	Withdraws bool
+}
+
+func (w *Write) withdraws() bool { return w.Withdraws || len(w.Revoked) > 0 }
+
+// lines are the lines of the batch that the write is, on a base line.
+func (w *Write) lines(environment catalog.Environment, base string) (plan.Lines, error) {
+	if w.Subject != entitlements {
+		p := plan.Plan{Environment: environment.String()}
+		return p.Lines(&plan.Batch{Base: w.Base, Request: w.Request, Subject: w.Subject, Tenant: w.Of})
+	}
+	tenant, err := catalog.ParseTenantID(w.Of)
+	if err != nil {
+		return nil, err
+	}
+	return plan.EntitlementLines(environment, tenant, base, w.Revoked, w.Granted), nil
+}
+
+// Covers checks that people have approved just this write. It returns what the
+// write uses up: names that are to be kept with it, in one transaction, and to be
+// told by Spent from then on; none where the base can never be true again. An
+// error is an Invalid, or one of Spent.
+func (c *Claim) Covers(w Write) (spends []string, err error) {
+	if c == nil {
+		return nil, invalid("%w", errMissing)
+	}
+	if c.fault != nil {
+		return nil, invalid("%w", c.fault)
+	}
+	if err := c.checkBase(&w); err != nil {
+		return nil, err
+	}
+	lines, err := w.lines(c.environment, c.base)
+	if err != nil {
+		return nil, invalid("batch: %w", err)
+	}
+	if digest := lines.Digest(); digest != c.batch {
+		return nil, invalid("batch %s: this request, on what is here, is batch %s", c.batch, digest)
+	}
+	return c.count(&w)
+}
+
+// Invalid says why an authority does not cover a write, in words that may be
+// answered.
+type Invalid struct{ reason error }
+
+func (e *Invalid) Error() string { return e.reason.Error() }
+
+// Unwrap returns the reason.
+func (e *Invalid) Unwrap() error { return e.reason }
+
+func invalid(format string, args ...any) error { return &Invalid{fmt.Errorf(format, args...)} }
+
+// checkBase refuses a base line that is not true.
+func (c *Claim) checkBase(w *Write) error {
+	if !c.at.IsZero() && w.Subject == entitlements {
+		return c.checkTime()
+	}
+	if c.base == w.Base.Line() {
+		return nil
+	}
+	if w.Provisioned != nil && c.base == plan.OnProvisioned(*w.Provisioned).Line() {
+		return nil
+	}
+	return invalid("base %.200q: what is here is %q", c.base, w.Base.Line())
+}
+
+func (c *Claim) checkTime() error {
+	switch {
+	case c.now.Before(c.at):
+		return invalid("base %q: that is still to come", c.base)
+	case c.now.After(c.at.Add(afterTime)):
+		return invalid("base %q: that is more than %d days ago", c.base, afterTime/(24*time.Hour))
+	}
+	return nil
+}
+
+// tally is a count of the people who have approved a write.
+type tally struct {
+	people     []seal.Fingerprint
+	spends     []string
+	objections []string // why other approvals do not count
+}
+
+// count refuses a write that too few people have approved.
+func (c *Claim) count(w *Write) (spends []string, err error) {
+	t := tally{objections: slices.Clone(c.objections)}
+	for _, a := range c.approvals {
+		spent, err := c.spent(w, a)
+		if err != nil {
+			return nil, err
+		}
+		t.add(a, c.spends(w, a), spent, a.terms.Objections(c.use(w, a)))
+	}
+	need := c.checker.need.of(w)
+	if len(t.people) >= need {
+		return t.spends, nil
+	}
+	text := fmt.Sprintf("approvals: %d of %d", len(t.people), need)
+	if len(t.objections) > 0 {
+		text += ": " + strings.Join(t.objections, "; ")
+	}
+	return nil, invalid("%s", text)
+}
+
+func (t *tally) add(a approval, spends string, spent bool, objections []seal.Objection) {
+	who := "key " + a.signer.Short() + ": "
+	for _, objection := range objections {
+		t.objections = append(t.objections, who+objection.Text)
+	}
+	if spent {
+		t.objections = append(t.objections, who+"its approval was used before")
+	}
+	if spent || len(objections) > 0 {
+		return
+	}
+	if !slices.Contains(t.people, a.signer) {
+		t.people = append(t.people, a.signer)
+	}
+	if spends != "" && !slices.Contains(t.spends, spends) {
+		t.spends = append(t.spends, spends)
+	}
+}
+
+// use is what an approval is held against.
+func (c *Claim) use(w *Write, a approval) seal.Use {
+	use := seal.Use{At: c.now, Batches: a.tree, Environment: c.environment}
+	if !c.at.IsZero() {
+		use.At = time.Time{} // it had to hold when its plan was applied
+	}
+	if id, err := catalog.ParseTenantID(w.Of); err == nil && w.Subject.OfTenant() {
+		use.Tenant = id
+	}
+	return use
+}
+
+func (c *Claim) spent(w *Write, a approval) (bool, error) {
+	name := c.spends(w, a)
+	if name == "" || w.Spent == nil {
+		return false, nil
+	}
+	return w.Spent(name)
+}
+
+// spends names what an approval of a write can be used for but once: a scheduled
+// entry, by whomever it was approved; else what was approved by looking at one
+// plan. It is "" where a revision sees to that.
+func (c *Claim) spends(w *Write, a approval) string {
+	if !c.at.IsZero() {
+		return c.batch.Hex()
+	}
+	if w.Subject == entitlements {
+		return ""
+	}
+	if _, stamped := w.Base.Stamp(); stamped {
+		return ""
+	}
+	return c.batch.Hex() + "." + a.plan.Hex()
+}
