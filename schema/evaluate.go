@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
@@ -67,19 +68,40 @@ func (e *engine) evaluate(u *unit, module string) (n *node, problems Problems, e
 	return n, beside(faults, problems), err
 }
 
-// value gives what CUE itself makes of the unit.
+// value gives what CUE itself makes of the unit. What is wrong is taken out, and
+// the rest put to CUE again, so that no mistake hides another.
 func (e *engine) value(u *unit, module string) (*node, Problems, error) {
+	var said Problems
+	for range maxRounds {
+		n, problems, faults := e.round(u, module)
+		said = append(said, u.unsaid(append(problems, u.cueProblems(faults)...))...)
+		if len(faults) == 0 {
+			return n, said.sorted(), nil
+		}
+		if !u.lose(faults) {
+			break
+		}
+		u.renew()
+	}
+	return nil, said.sorted(), nil
+}
+
+// round evaluates the unit as it is. Where CUE finds faults there is no node.
+func (e *engine) round(u *unit, module string) (*node, Problems, []cueFault) {
 	inst, err := u.instance(module)
 	if err != nil {
-		return nil, u.cueProblems(Syntax, err), nil
+		return nil, nil, u.faults(Syntax, err)
 	}
 	value := e.ctx.BuildInstance(inst)
-	if err := value.Validate(cue.All()); err != nil {
-		return nil, u.cueProblems(Shape, err), nil
+	if inst.Err != nil {
+		return nil, nil, u.faults(Syntax, inst.Err)
 	}
-	top, problems := e.fields(u, value)
-	if top == nil {
-		return nil, problems, nil
+	if err := value.Validate(cue.All()); err != nil {
+		return nil, nil, u.faults(Shape, err)
+	}
+	top, problems, faults := e.fields(u, value)
+	if len(faults) > 0 {
+		return nil, problems, faults
 	}
 	c := checker{problems: problems}
 	c.check(u.kind.outline(), top, u.start(), "")
@@ -142,16 +164,16 @@ func complete(inst *build.Instance, files []*source) *build.Instance {
 	return inst
 }
 
-// fields gives the values of the unit's regular top-level fields, or nil where
-// one of them has none.
-func (e *engine) fields(u *unit, value cue.Value) (*node, Problems) {
+// fields gives the values of the unit's regular top-level fields, with what is
+// wrong with them. Where CUE finds faults, one of them has no value.
+func (e *engine) fields(u *unit, value cue.Value) (*node, Problems, []cueFault) {
 	top := &node{Kind: kindStruct}
-	var problems Problems
 	all, err := value.Fields()
 	if err != nil {
-		return nil, u.cueProblems(Shape, err)
+		return nil, nil, u.faults(Shape, err)
 	}
-	lost := false
+	var problems Problems
+	var faults []cueFault
 	for all.Next() {
 		name := all.Selector().Unquoted()
 		path := []string{name}
@@ -160,41 +182,53 @@ func (e *engine) fields(u *unit, value cue.Value) (*node, Problems) {
 			top.add(field{Name: name, Value: &node{}, Pos: u.written(path, all.Value())})
 			continue // which the check of the whole refuses
 		}
-		n, faults := e.field(u, definition, all.Value(), path)
-		problems = append(problems, faults...)
-		lost = lost || n == nil
+		n, wrong, fault := e.field(u, definition, all.Value(), path)
+		problems, faults = append(problems, wrong...), append(faults, fault...)
 		top.add(field{Name: name, Value: n, Pos: u.label(path)})
 	}
-	if lost {
-		return nil, problems
-	}
-	return top, problems
+	return top, problems, faults
 }
 
 // field holds one top-level value against its definition. Where there are
-// problems, the node is what is right, or nil.
-func (e *engine) field(u *unit, definition string, raw cue.Value, path []string) (*node, Problems) {
+// problems, the node is what is right; where CUE finds faults, there is none.
+func (e *engine) field(u *unit, definition string, raw cue.Value, path []string) (*node, Problems, []cueFault) {
 	unified := e.definitions.LookupPath(cue.ParsePath(definition)).Unify(raw)
 	err := unified.Validate(cue.Concrete(true), cue.Final(), cue.All())
 	if err == nil {
 		n, err := u.convert(unified, raw, path)
-		if err == nil {
-			return n, nil
-		}
-		return nil, u.cueProblems(Shape, err)
+		return n, nil, u.faults(Shape, err)
 	}
 	// CUE says no. Where the declaration is a value without the schema's help,
 	// our own words for what is wrong with it are the better ones.
-	if raw.Validate(cue.Concrete(true), cue.Final()) == nil {
-		if n, err := u.convert(raw, raw, path); err == nil {
-			c := checker{}
-			c.check(shapes()[definition], n, u.label(path), path[0])
-			if len(c.problems) > 0 {
-				return n, c.problems
-			}
+	if incomplete := raw.Validate(cue.Concrete(true), cue.Final(), cue.All()); incomplete != nil {
+		if faults := notCompleted(u.faults(Shape, incomplete), unified); len(faults) > 0 {
+			return nil, nil, faults
 		}
+		return nil, nil, u.faults(Shape, err)
 	}
-	return nil, u.cueProblems(Shape, err)
+	n, notConverted := u.convert(raw, raw, path)
+	if notConverted != nil {
+		return nil, nil, u.faults(Shape, notConverted)
+	}
+	c := checker{}
+	c.check(shapes()[definition], n, u.label(path), path[0])
+	if len(c.problems) == 0 && u.lost == nil {
+		return nil, nil, u.faults(Shape, err)
+	}
+	return n, c.problems, nil
+}
+
+// notCompleted returns the faults of a value that the schema does not mend: its
+// defaults may complete what has none.
+func notCompleted(faults []cueFault, unified cue.Value) []cueFault {
+	return slices.DeleteFunc(faults, func(f cueFault) bool {
+		var selectors []cue.Selector
+		for _, name := range f.path[min(1, len(f.path)):] {
+			selectors = append(selectors, cue.Str(name))
+		}
+		v := unified.LookupPath(cue.MakePath(selectors...))
+		return len(selectors) > 0 && v.Exists() && v.Validate(cue.Concrete(true), cue.Final()) == nil
+	})
 }
 
 // convert turns a concrete value into a node. raw is the same value before the
@@ -223,6 +257,9 @@ func (u *unit) convert(v, raw cue.Value, path []string) (*node, error) {
 	case cue.StringKind:
 		s, err := v.String()
 		n.Kind, n.Text = kindString, s
+		if strings.Contains(s, lostText) {
+			n.Kind = kindLost
+		}
 		return n, err
 	case cue.ListKind:
 		n.Kind = kindList
@@ -253,6 +290,9 @@ func (u *unit) convertFields(n *node, v, raw cue.Value, path []string) error {
 	}
 	for fields.Next() {
 		name := fields.Selector().Unquoted()
+		if strings.Contains(name, lostText) {
+			continue
+		}
 		below := append(slices.Clip(path), name)
 		written := raw.LookupPath(cue.MakePath(cue.Str(name)))
 		value, err := u.convert(fields.Value(), written, below)
@@ -261,7 +301,7 @@ func (u *unit) convertFields(n *node, v, raw cue.Value, path []string) error {
 		}
 		f := field{Name: name, Value: value}
 		if written.Exists() { // else it is the schema's default, and stands nowhere
-			f.Pos = u.label(below)
+			f.Pos = u.written(below, written)
 		}
 		n.add(f)
 	}

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -13,10 +14,13 @@ import (
 
 // What CUE says of an import that is neither the fleet's nor its own, and of a
 // value that none of the alternatives of a disjunction fits: the errors of each
-// of them follow.
+// of them follow. An import is used no more where what used it is lost.
 const (
 	noBuiltin     = "builtin package %q undefined"
 	noAlternative = "%d errors in empty disjunction:"
+	noValue       = "incomplete value %v"
+	otherKind     = "conflicting values %s and %s (mismatched types %s and %s)"
+	unusedImport  = "imported and not used: %s"
 )
 
 // maxMessage is how many bytes of what CUE says are shown: it quotes values, and
@@ -30,10 +34,31 @@ func cut(message string) string {
 	return message
 }
 
+// internal finds what only readers of the schema or of CUE's own source know.
+var internal = regexp.MustCompile(`#[A-Z]|_\|_|\{`)
+
+// plainly says in our words what CUE says in those of its evaluator and of the
+// schema.
+func plainly(format string, args []any) string {
+	message := fmt.Sprintf(format, args...)
+	switch {
+	case format == noValue && !internal.MatchString(message):
+		return fmt.Sprintf("no value is given, only %v", args...)
+	case !internal.MatchString(message):
+		return message
+	case format == noValue:
+		return "no value is given"
+	case format == otherKind:
+		return fmt.Sprintf("%v and %v do not go together", args[2:]...)
+	}
+	return "it is not what may stand here"
+}
+
 // cueFault is one thing that CUE finds wrong.
 type cueFault struct {
+	code      Code
 	format    string   // of its first message
-	path      []string // as CUE names it
+	path      []string // as CUE names it, then as a reader of the declaration does
 	messages  []string
 	positions []token.Pos
 }
@@ -45,7 +70,7 @@ func cueFaults(err error) []cueFault {
 	alternatives := false // of the last fault are still to come
 	for _, e := range errors.Errors(err) {
 		format, args := e.Msg()
-		message, positions := fmt.Sprintf(format, args...), errors.Positions(e)
+		message, positions := plainly(format, args), errors.Positions(e)
 		if last := len(faults) - 1; alternatives && slices.Equal(faults[last].path, e.Path()) {
 			if !slices.Contains(faults[last].messages, message) {
 				faults[last].messages = append(faults[last].messages, message)
@@ -62,25 +87,36 @@ func cueFaults(err error) []cueFault {
 	return faults
 }
 
-// cueProblems turns CUE's errors into problems that point at the declaration.
-func (u *unit) cueProblems(code Code, err error) Problems {
-	var problems Problems
-	for _, f := range cueFaults(err) {
-		path := u.declared(f.path)
-		places := u.places(f.positions, u.label(path))
-		p := problemf(code, places[0], "%s", cut(strings.Join(f.messages, "; ")))
-		if f.format == noBuiltin {
-			p.Code = Forbidden
+// faults returns what CUE finds wrong with the unit, of one code.
+func (u *unit) faults(code Code, err error) []cueFault {
+	faults := cueFaults(err)
+	for i := range faults {
+		faults[i].code, faults[i].path = code, u.declared(faults[i].path)
+		if faults[i].format == noBuiltin {
+			faults[i].code = Forbidden
 		}
-		if len(path) > 0 {
-			p.Message = cut(strings.Join(path, ".")) + ": " + p.Message
+	}
+	return faults
+}
+
+// cueProblems turns CUE's faults into problems that point at the declaration.
+func (u *unit) cueProblems(faults []cueFault) Problems {
+	var problems Problems
+	for _, f := range faults {
+		if u.repeats(f) {
+			continue
+		}
+		places := u.places(f.positions, u.label(f.path))
+		p := problemf(f.code, places[0], "%s", cut(strings.Join(f.messages, "; ")))
+		if len(f.path) > 0 {
+			p.Message = cut(strings.Join(f.path, ".")) + ": " + p.Message
 		}
 		for _, place := range places[1:] {
 			p.Related = append(p.Related, Related{place, "and here"})
 		}
 		problems = append(problems, p)
 	}
-	return problems.sorted()
+	return problems
 }
 
 // beside returns faults, and those of CUE's problems that stand elsewhere: at one

@@ -13,6 +13,7 @@ const (
 	kindList
 	kindStruct
 	kindOther // a float, bytes: no declaration has one
+	kindLost  // a value that was wrong, and was reported
 )
 
 func (k kind) String() string {
@@ -30,7 +31,7 @@ func (k kind) String() string {
 	case kindStruct:
 		return "a struct"
 	}
-	return "a value of another kind"
+	return "a fraction or bytes"
 }
 
 // node is a concrete value with the places where it was written: all that is

@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -69,6 +68,7 @@ type unit struct {
 	// by import path.
 	packages map[string][]*source
 
+	lost   *losses                     // nil until something is
 	labels map[string]catalog.Position // see label; nil until it is asked
 	paths  map[string]bool             // of all files; nil until it is asked
 }
@@ -117,7 +117,7 @@ func (n *node) shown() string {
 
 // budgetProblem says that a unit asks for more than it may.
 func (u *unit) budgetProblem(format string, args ...any) Problem {
-	p := problemf(OverBudget, catalog.Position{File: u.start().File}, "%s: %s", u.dir, fmt.Sprintf(format, args...))
+	p := problemf(OverBudget, u.start(), format, args...)
 	p.Hint = "write it as plain data, or with fewer references"
 	return p
 }
