@@ -23,6 +23,8 @@ const (
 	modeTree   = "40000"
 	modeLink   = "120000"
 	modeModule = "160000"
+
+	modeProgram = "100755"
 )
 
 // Files is the tree of a commit as a file system. It is safe for use by many
@@ -222,6 +224,8 @@ func modeOf(mode []byte) string {
 		return modeLink
 	case modeModule:
 		return modeModule
+	case modeProgram:
+		return modeProgram
 	}
 	return ""
 }
