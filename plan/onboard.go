@@ -240,16 +240,16 @@ func (b *Builder) connect(p *Part, t *catalog.Tenant, live []string) error {
 	}
 	body := ConnectBody{Instruments: []Instrument{}}
 	var changes []Change
+	for _, key := range live {
+		if !slices.ContainsFunc(t.Connect, func(c catalog.Connection) bool { return c.Instrument.String() == key }) {
+			changes = append(changes, Change{Action: Revoke, Kind: "instrument", Key: key, Reason: b.at(Changed, "not declared", t.Pos)})
+		}
+	}
 	for _, c := range t.Connect {
 		key := c.Instrument.String()
 		body.Instruments = append(body.Instruments, Instrument{key, true})
 		if !slices.Contains(live, key) {
 			changes = append(changes, Change{Action: Grant, Kind: "instrument", Key: key, Reason: b.at(New, c.Reason, c.Pos)})
-		}
-	}
-	for _, key := range live {
-		if !slices.ContainsFunc(body.Instruments, func(i Instrument) bool { return i.Key == key }) {
-			changes = append([]Change{{Action: Revoke, Kind: "instrument", Key: key, Reason: b.at(Changed, "not declared", t.Pos)}}, changes...)
 		}
 	}
 	if len(changes) == 0 {
