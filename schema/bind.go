@@ -286,6 +286,7 @@ func (b *binder) tests(n *node) []catalog.Test {
 		for _, item := range selector.items("ids") {
 			test.Tenants.IDs = append(test.Tenants.IDs, id(catalog.ParseTenantID, item.Text))
 		}
+		b.inTenants(f.Value, &test)
 		list = append(list, test)
 	}
 	return list

@@ -47,6 +47,9 @@ type Options struct {
 	// Sandbox evaluates what is more than plain data. Where it is nil, this
 	// process does, without a budget: for tests, and for trusted files.
 	Sandbox *Sandbox
+	// Keys reads the keys of a policy. Where it is nil, they are taken as they
+	// stand: for tests, and for those who only read declarations.
+	Keys Keys
 	// Parallelism is how many tenants are evaluated at once; 0 is one a core.
 	Parallelism int
 }
@@ -62,7 +65,7 @@ type Fleet struct {
 
 // Warnings returns what is not a mistake but looks like one at a time, sorted.
 func (f *Fleet) Warnings(now time.Time) Problems {
-	warnings := slices.Concat(Problems(f.edited), holdWarnings(f.Holds, now))
+	warnings := slices.Concat(Problems(f.edited), holdWarnings(f.Holds, now), leavingWarnings(&f.PolicyData, now))
 	for _, notes := range f.notes {
 		for i := range notes {
 			if p, ok := notes[i].at(now); ok {
@@ -83,6 +86,7 @@ type loader struct {
 	root   *shared         // what the top's CUE files share
 	lost   map[string]bool // folders at the top of which not all could be read
 
+	policy  *node            // nil where there is none, or it could not be read
 	catalog *catalog.Catalog // nil where there is none that can be judged by
 	sound   bool             // the catalogue has no mistakes
 
@@ -124,9 +128,12 @@ func Load(ctx context.Context, files fs.FS, o Options) (*Fleet, error) {
 
 func (l *loader) load(ctx context.Context) (*Fleet, error) {
 	f := &Fleet{}
+	if err := l.readTop(); err != nil || l.noFleet() {
+		return nil, err
+	}
 	for _, step := range []func(context.Context, *Fleet) error{
-		l.readTop, l.readModule, l.readSchema, l.readRoot,
-		l.loadCatalogue, l.loadPolicy, l.loadOrganisations, l.loadTenants, l.loadHolds, l.loadTests,
+		l.readModule, l.readSchema, l.readRoot,
+		l.loadCatalogue, l.loadPolicy, l.loadOrganisations, l.loadTenants, l.loadHolds, l.loadTests, l.bindPolicy,
 	} {
 		if err := step(ctx, f); err != nil {
 			return nil, err
@@ -134,11 +141,26 @@ func (l *loader) load(ctx context.Context) (*Fleet, error) {
 	}
 	if len(f.Tenants) == 0 && len(f.Organisations) == 0 && len(l.problems) == 0 {
 		p := problemf(Shape, catalog.Position{File: "tenants"}, "the fleet declares nothing")
-		p.Hint = "charter init lays out a new one; name its folder with -C"
+		p.Hint = layOut
 		l.report(p)
 	}
 	f.Evaluated = l.evaluated
 	return f, nil
+}
+
+// layOut is what to do where nothing is declared.
+const layOut = "charter init lays out a new one; name its folder with -C"
+
+// noFleet reports whether there is nothing of a fleet at the top, and says so.
+func (l *loader) noFleet() bool {
+	ours := func(e entry) bool { return e.path == "fleet.cue" || slices.Contains(declaring, e.path) }
+	if slices.ContainsFunc(l.top, ours) || len(l.problems) > 0 {
+		return false
+	}
+	p := problemf(Shape, catalog.Position{File: "."}, "this is not a fleet: it has no tenants, organisations or catalog")
+	p.Hint = layOut
+	l.report(p)
+	return true
 }
 
 // report adds problems.
@@ -190,8 +212,11 @@ func (r *lineReader) line(number int) string {
 // folders are the names at the top of a fleet that mean something.
 var folders = []string{"catalog", "cue.mod", "holds", "organisations", "policy", "schema", "tenants", "tests"}
 
+// declaring are the folders of which a fleet has at least one.
+var declaring = []string{"catalog", "organisations", "tenants"}
+
 // readTop lists the top of the tree, leaving out what is not charter's.
-func (l *loader) readTop(context.Context, *Fleet) error {
+func (l *loader) readTop() error {
 	found, err := fs.ReadDir(l.files, ".")
 	if err != nil {
 		return fmt.Errorf("list the fleet: %w", err)
@@ -199,6 +224,9 @@ func (l *loader) readTop(context.Context, *Fleet) error {
 	for _, d := range found {
 		e := entry{path: d.Name(), isDir: d.IsDir()}
 		if !slices.Contains(folders, e.path) && !strings.HasSuffix(e.path, ".cue") {
+			if err := l.misspelt(e, found); err != nil {
+				return err
+			}
 			continue
 		}
 		if why := refused(d); why != "" {
@@ -210,6 +238,24 @@ func (l *loader) readTop(context.Context, *Fleet) error {
 		}
 		l.top = append(l.top, e)
 	}
+	return nil
+}
+
+// misspelt reports a folder that holds declarations and has nearly the name of one
+// that is not there: what stands in it would be passed over in silence.
+func (l *loader) misspelt(e entry, found []fs.DirEntry) error {
+	meant := catalog.Nearest(e.path, slices.Values(folders))
+	if !e.isDir || meant == "" || slices.ContainsFunc(found, func(d fs.DirEntry) bool { return d.Name() == meant }) {
+		return nil
+	}
+	declares, err := l.declares(e.path, 0)
+	if !declares || err != nil {
+		return err
+	}
+	p := problemf(Forbidden, catalog.Position{File: e.path}, "declarations stand in the folder %s, which is none of a fleet's", quoted(e.path))
+	p.Hint = fmt.Sprintf("did you mean %q?", meant)
+	l.report(p)
+	l.lost[meant] = true
 	return nil
 }
 

@@ -1,8 +1,10 @@
 package schema
 
 import (
+	"bytes"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/veonahealth/charter/catalog"
 )
@@ -23,7 +25,13 @@ func (b *binder) inHold(n *node) {
 // inTest reports what a test names and nobody declares.
 func (b *binder) inTest(n *node) {
 	b.moduleItems(slices.Concat(n.items("has"), n.items("hasnt")))
-	selector := n.value("tenants")
+	b.selects(n.value("tenants"))
+	b.twice(n)
+}
+
+// selects reports what a selector of tenants names and nobody declares. It may be
+// nil.
+func (b *binder) selects(selector *node) {
 	c := b.fleet.Catalog
 	if e := selector.value("edition"); e != nil && c != nil && c.Edition(id(catalog.ParseEditionKey, e.Text)) == nil {
 		b.unknown("edition", e.Text, e.Pos, editionNames(c))
@@ -33,6 +41,44 @@ func (b *binder) inTest(n *node) {
 	}
 	for _, item := range selector.items("ids") {
 		b.tenantNode(item, nil)
+	}
+}
+
+// twice reports the modules that a test says are held and are not.
+func (b *binder) twice(n *node) {
+	for _, not := range n.items("hasnt") {
+		items := n.items("has")
+		if i := slices.IndexFunc(items, func(has *node) bool { return has.Text == not.Text }); i >= 0 {
+			b.report(Contradicted, not.Pos, "keep one of them", "module %q is in has and in hasnt of one test", not.Text)
+			b.relate(items[i].Pos, "said to be held here")
+		}
+	}
+}
+
+// inTenants reports the facility that a test names and none of the tenants has
+// that it chooses: it would look at nothing. Where a tenant is wrong, it may be
+// the one; where none is chosen yet, the test waits for its first.
+func (b *binder) inTenants(n *node, test *catalog.Test) {
+	if test.Facility.IsZero() || len(b.wrong) > 0 {
+		return
+	}
+	named := []byte(strconv.Quote(test.Facility.String()))
+	chosen := false
+	for i := range b.fleet.Tenants {
+		d := &b.fleet.Tenants[i]
+		if len(test.Tenants.IDs) > 0 && !slices.Contains(test.Tenants.IDs, d.ID) || chosen && !bytes.Contains(d.Encoded(), named) {
+			continue // what need not be decoded is not: there may be very many
+		}
+		t, err := d.Tenant()
+		if err != nil || !test.Tenants.Matches(t) {
+			continue
+		}
+		if chosen = true; t.Facility(test.Facility) != nil {
+			return
+		}
+	}
+	if chosen {
+		b.report(Unknown, n.place("facility"), "no tenant that the test chooses has it", "unknown facility %q", test.Facility)
 	}
 }
 
