@@ -38,4 +38,8 @@ type Grant struct {
 	// Batch is the digest of the batch that the newest write carried as its
 	// authority, or "" where it carried none. charter knows its own writes by it.
 	Batch string
+	// By is the actor of the newest write, in the platform's words, or "".
+	By string
+	// Receipt is the id of the receipt that the newest write carried, or "".
+	Receipt string
 }

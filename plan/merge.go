@@ -47,6 +47,8 @@ type Builder struct {
 	// turned are the modules, in the EHR's words, that the plan takes into an
 	// edition or out of it.
 	turned map[catalog.EditionKey]map[string]bool
+	// history tells what was last applied; nil where there is no ledger.
+	history History
 }
 
 // Part is what a plan says of one tenant.
@@ -68,6 +70,8 @@ type Header struct {
 	Source                   Source
 	Policy, Catalog          Digest
 	Warnings                 []Warning
+	Base                     *Applied // the newest receipt; nil before the first apply
+	History                  History  // nil where no ledger is founded
 }
 
 // NewBuilder starts a plan. Holds that have ended by the header's At hold
@@ -77,9 +81,9 @@ func NewBuilder(h Header, c *catalog.Catalog, holds []catalog.Hold) *Builder {
 	b := &Builder{explainer: explainer{c, h.Source.Commit}, environment: h.Environment, plan: Plan{
 		At: h.At.UTC(), CreatedAt: second(h.CreatedAt), ExpiresAt: second(h.ExpiresAt),
 		FormatVersion: FormatVersion, Kind: Kind, Environment: h.Environment.String(), Instance: h.Instance,
-		Nonce: h.Nonce, Live: h.Live, Source: h.Source, Policy: h.Policy, Catalog: h.Catalog, Warnings: h.Warnings,
+		Base: h.Base, Nonce: h.Nonce, Live: h.Live, Source: h.Source, Policy: h.Policy, Catalog: h.Catalog, Warnings: h.Warnings,
 		Batches: []Batch{}, Scheduled: []Entry{}, Held: []Held{}, Refusals: []Refusal{}, Unreadable: []Unreadable{},
-	}, holds: map[catalog.TenantID][]catalog.Hold{}, turned: map[catalog.EditionKey]map[string]bool{}}
+	}, holds: map[catalog.TenantID][]catalog.Hold{}, turned: map[catalog.EditionKey]map[string]bool{}, history: h.History}
 	b.plan.Live.ObservedAt = second(h.Live.ObservedAt)
 	if h.Warnings == nil {
 		b.plan.Warnings = []Warning{}
@@ -92,39 +96,60 @@ func NewBuilder(h Header, c *catalog.Catalog, holds []catalog.Hold) *Builder {
 	return b
 }
 
-// Tenant works out what is to change for a declared tenant. It may be called by
-// many goroutines at once.
+// Tenant works out what is to change for a declared tenant, and which side moved.
+// It may be called by many goroutines at once.
 func (b *Builder) Tenant(t *catalog.Tenant, live Live) (Part, error) {
+	p, err := b.merge(t, live)
+	if err != nil {
+		return Part{}, fmt.Errorf("tenant %s: %w", t.ID, err)
+	}
+	err = b.classify(&p, live.Grant.By, func(old *Builder, last *Last) (Part, error) {
+		declared := last.Desired.Tenant(t.ID)
+		if declared == nil {
+			return Part{}, nil
+		}
+		was, err := declared.Tenant()
+		if err != nil {
+			return Part{}, err
+		}
+		return old.merge(was, live)
+	})
+	return p, err
+}
+
+func (b *Builder) merge(t *catalog.Tenant, live Live) (Part, error) {
 	p := Part{tenant: t.ID.String()}
 	switch {
 	case live.Unreadable != "":
 		p.unreadable = append(p.unreadable, Unreadable{Tenant: p.tenant, Text: live.Unreadable})
 	case live.Absent && t.Closed.ClosedAt(b.plan.At): // it never was, and is not to be
 	case live.Absent, live.Status == StatusCreated, live.Status == StatusProvisioned, live.Status == StatusActive:
-		if live.Absent { // whatever it has is known: nothing
-			live.Facilities, live.Instruments = []catalog.LiveFacility{}, []string{}
-			live.Admins, live.Licences = []catalog.LiveAdmin{}, []catalog.LiveLicence{}
-		}
-		if live.Status == StatusCreated && live.Facilities == nil {
-			live.Facilities = []catalog.LiveFacility{} // that is what the status means
-		}
-		if err := b.steps(&p, t, live); err != nil {
-			return Part{}, fmt.Errorf("tenant %s: %w", t.ID, err)
-		}
 		p.scheduled = b.schedule(t)
+		return p, b.steps(&p, t, live.known())
 	case live.Status == StatusSuspended:
 		p.hold("", "", Suspended, "the platform has suspended the tenant")
 	case live.Status == StatusLocked:
 		p.hold("", "", Locked, "the platform has locked the tenant")
 		if CurrentLicence(live.Licences) != nil { // one that is not revoked: it has run out
-			if err := b.licence(&p, t, live); err != nil {
-				return Part{}, fmt.Errorf("tenant %s: %w", t.ID, err)
-			}
+			return p, b.licence(&p, t, live)
 		}
 	default:
 		p.hold("", "", UnknownStatus, fmt.Sprintf("the platform says that the tenant is %.40q, which this charter does not know", live.Status))
 	}
 	return p, nil
+}
+
+// known adds what a status says by itself: who is absent, or was created and no
+// more, has nothing.
+func (l Live) known() Live {
+	if l.Absent {
+		l.Facilities, l.Instruments = []catalog.LiveFacility{}, []string{}
+		l.Admins, l.Licences = []catalog.LiveAdmin{}, []catalog.LiveLicence{}
+	}
+	if l.Status == StatusCreated && l.Facilities == nil {
+		l.Facilities = []catalog.LiveFacility{}
+	}
+	return l
 }
 
 // Pending counts what would be changed.

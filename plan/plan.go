@@ -46,13 +46,6 @@ func (a Action) Symbol() string {
 // Withdraws reports whether the action takes something away.
 func (a Action) Withdraws() bool { return a == Revoke }
 
-// Class says which side moved since the last apply.
-type Class string
-
-// Pending is the class of a change whose declaration moved. Where nothing was
-// applied yet every change is pending.
-const Pending Class = "pending"
-
 // Code is a stable word for why a change is made, why a row is held, or why a
 // change is refused.
 type Code string
@@ -70,6 +63,8 @@ const (
 	TenantClosed       Code = "tenant-closed"
 	FacilityClosed     Code = "facility-closed"
 	EditionChanged     Code = "edition-changed"
+	DriftAdded         Code = "drift-added"   // the platform has it by other hands
+	DriftRemoved       Code = "drift-removed" // other hands took it from the platform
 )
 
 // Why something else than a row is changed.

@@ -22,28 +22,40 @@ func (b *Builder) Editions(live map[string]catalog.LiveEdition, wanted func(cata
 		if !wanted(e.Key) {
 			continue
 		}
-		p := Part{tenant: e.Key.String()}
-		want := b.catalog.Live(e)
-		was, there := live[want.Key]
-		var err error
-		switch {
-		case !there:
-			change := Change{
-				Action: Create, Kind: string(Edition), Key: want.Key, After: strings.Join(want.Modules, " "),
-				Reason: b.at(New, "the platform does not have the edition", e.Pos),
-			}
-			err = b.send(&p, Edition, newRequest(http.MethodPost, "/registry/editions", want), nil, change)
-		default:
-			if changes := b.editionChanges(e, was, want); len(changes) > 0 {
-				err = b.send(&p, Edition, newRequest(http.MethodPut, "/registry/editions/"+want.Key, want), OnStamp(was.Stamp), changes...)
-			}
+		p, err := b.edition(e, live)
+		if err != nil {
+			return nil, err
 		}
+		err = b.classify(&p, "", func(old *Builder, last *Last) (Part, error) {
+			was := last.Desired.Catalog.Edition(e.Key)
+			if was == nil {
+				return Part{}, nil
+			}
+			return old.edition(was, live)
+		})
 		if err != nil {
 			return nil, err
 		}
 		parts = append(parts, p)
 	}
 	return parts, nil
+}
+
+func (b *Builder) edition(e *catalog.Edition, live map[string]catalog.LiveEdition) (p Part, err error) {
+	p.tenant = e.Key.String()
+	want := b.catalog.Live(e)
+	was, there := live[want.Key]
+	if !there {
+		change := Change{
+			Action: Create, Kind: string(Edition), Key: want.Key, After: strings.Join(want.Modules, " "),
+			Reason: b.at(New, "the platform does not have the edition", e.Pos),
+		}
+		return p, b.send(&p, Edition, newRequest(http.MethodPost, "/registry/editions", want), nil, change)
+	}
+	if changes := b.editionChanges(e, was, want); len(changes) > 0 {
+		err = b.send(&p, Edition, newRequest(http.MethodPut, "/registry/editions/"+want.Key, want), OnStamp(was.Stamp), changes...)
+	}
+	return p, err
 }
 
 func (b *Builder) editionChanges(e *catalog.Edition, was, want catalog.LiveEdition) []Change {
@@ -93,31 +105,44 @@ func (b *Builder) Organisations(declared []catalog.Organisation, live map[string
 	}
 	for i := range declared {
 		o := &declared[i]
-		p := Part{tenant: o.ID.String()}
-		want := catalog.LiveOrganisation{ID: o.ID.String(), Name: o.Name}
-		was, there := live[want.ID]
-		var err error
-		switch {
-		case was == want || o.Closed.ClosedAt(b.plan.At):
-		case !there:
-			change := Change{
-				Action: Create, Kind: string(Organisation), Key: want.ID, After: want.Name,
-				Reason: b.at(New, "the platform does not have the organisation", o.Pos),
-			}
-			err = b.send(&p, Organisation, newRequest(http.MethodPost, "/clients", want), nil, change)
-		default:
-			a := altered{kind: string(Organisation), reason: b.at(Changed, "declared so", o.Pos)}
-			a.field("name", was.Name, want.Name)
-			var base *Base
-			if base, err = ContentOf(was); err != nil {
-				return nil, err
-			}
-			err = b.send(&p, Organisation, newRequest(http.MethodPut, "/clients/"+want.ID, want), base, a.changes...)
+		p, err := b.organisation(o, live)
+		if err != nil {
+			return nil, err
 		}
+		err = b.classify(&p, "", func(old *Builder, last *Last) (Part, error) {
+			at := slices.IndexFunc(last.Desired.Organisations, func(l catalog.Organisation) bool { return l.ID == o.ID })
+			if at < 0 {
+				return Part{}, nil
+			}
+			return old.organisation(&last.Desired.Organisations[at], live)
+		})
 		if err != nil {
 			return nil, err
 		}
 		parts = append(parts, p)
 	}
 	return parts, nil
+}
+
+func (b *Builder) organisation(o *catalog.Organisation, live map[string]catalog.LiveOrganisation) (p Part, err error) {
+	p.tenant = o.ID.String()
+	want := catalog.LiveOrganisation{ID: o.ID.String(), Name: o.Name}
+	was, there := live[want.ID]
+	switch {
+	case was == want || o.Closed.ClosedAt(b.plan.At):
+		return p, nil
+	case !there:
+		change := Change{
+			Action: Create, Kind: string(Organisation), Key: want.ID, After: want.Name,
+			Reason: b.at(New, "the platform does not have the organisation", o.Pos),
+		}
+		return p, b.send(&p, Organisation, newRequest(http.MethodPost, "/clients", want), nil, change)
+	}
+	a := altered{kind: string(Organisation), reason: b.at(Changed, "declared so", o.Pos)}
+	a.field("name", was.Name, want.Name)
+	base, err := ContentOf(was)
+	if err != nil {
+		return p, err
+	}
+	return p, b.send(&p, Organisation, newRequest(http.MethodPut, "/clients/"+want.ID, want), base, a.changes...)
 }

@@ -16,8 +16,10 @@ type wireGrant struct {
 	Rows     *[]wireRow `json:"rows"`
 	// Authority is whatever the newest write carried.
 	Authority *struct {
-		Batch string `json:"batch"`
+		Batch   string `json:"batch"`
+		Receipt string `json:"receipt"`
 	} `json:"authority"`
+	UpdatedBy string `json:"updated_by"`
 }
 
 type wireRow struct {
@@ -38,8 +40,9 @@ func (w *wireGrant) parse(etag string) (catalog.Grant, error) {
 		return catalog.Grant{}, fmt.Errorf("revision %d and ETag %.40q are not those of a grant", *w.Revision, etag)
 	}
 	if w.Authority != nil {
-		g.Batch = w.Authority.Batch
+		g.Batch, g.Receipt = w.Authority.Batch, w.Authority.Receipt
 	}
+	g.By = w.UpdatedBy
 	g.Rows, err = parseRows(*w.Rows)
 	return g, err
 }
