@@ -132,6 +132,7 @@ func (p *Plan) checkBatch(b *Batch) error {
 		return errors.New("the subject is not known")
 	case !b.Base.valid():
 		return errors.New("the base is no revision and entity tag, and nothing else that can be one")
+	case b.Subject.OfFleet(): // its lines say all there is
 	case b.Subject == Entitlements && (b.Request != nil || b.Base == nil || b.Base.Content != nil):
 		return errors.New("rows stand on a revision, and are not sent as something else")
 	case b.Subject != Entitlements && b.Request == nil:
@@ -159,6 +160,10 @@ func (b *Batch) checkOwner() (err error) {
 		_, err = catalog.ParseEditionKey(b.Tenant)
 	case Organisation:
 		_, err = catalog.ParseOrganisationID(b.Tenant)
+	case Policy, Catalog:
+		if b.Tenant != "" {
+			err = errors.New("it is of the fleet, and names one of it")
+		}
 	default:
 		_, err = catalog.ParseTenantID(b.Tenant)
 	}

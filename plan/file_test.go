@@ -124,7 +124,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"an environment that was edited", replace(`"environment": "default"`, `"environment": "prod"`), "is not that of its changes"},
 		{"a date that was edited", replace(`"at": "2027-06-01T00:00:00Z"`, `"at": "2027-07-01T00:00:00Z"`), "is not that of its changes"},
 		{"a root that was edited", replace(`"batches_root": "sha256:`, `"batches_root": "sha256:0000`), "want sha256:"},
-		{"a subject that is not known", replace(`"subject": "entitlements"`, `"subject": "policy"`), `the subject is not known`},
+		{"a subject that is not known", replace(`"subject": "entitlements"`, `"subject": "ward-round"`), `the subject is not known`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := plan.Decode([]byte(c.file))

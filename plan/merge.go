@@ -71,6 +71,9 @@ type Header struct {
 	Policy, Catalog          Digest
 	Warnings                 []Warning
 	Base                     *Applied // the newest receipt; nil before the first apply
+	// LastPolicy and LastCatalog are the digests that were last applied; nil where no
+	// ledger is founded.
+	LastPolicy, LastCatalog *Digest
 	History                  History  // nil where no ledger is founded
 }
 
@@ -88,6 +91,8 @@ func NewBuilder(h Header, c *catalog.Catalog, holds []catalog.Hold) *Builder {
 	if h.Warnings == nil {
 		b.plan.Warnings = []Warning{}
 	}
+	b.own(Policy, h.LastPolicy, h.Policy)
+	b.own(Catalog, h.LastCatalog, h.Catalog)
 	for _, hold := range holds {
 		if h.At.Before(hold.Until) {
 			b.holds[hold.Tenant] = append(b.holds[hold.Tenant], hold)

@@ -256,6 +256,9 @@ func (b *Batch) Among(only map[catalog.TenantID]bool) bool {
 
 // Lines returns the lines that a batch's digest is taken over.
 func (p *Plan) Lines(b *Batch) (Lines, error) {
+	if b.Subject.OfFleet() {
+		return p.ownLines(b)
+	}
 	if b.Request != nil {
 		return b.Request.lines(p.Environment, b.Tenant, b.Subject, b.Base)
 	}

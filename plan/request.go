@@ -21,6 +21,8 @@ type Subject string
 
 // The subjects, in the order in which they are carried out.
 const (
+	Policy       Subject = "policy"  // who may approve what, with environments.cue: writes nothing to the platform
+	Catalog      Subject = "catalog" // what modules and editions there are: the same
 	Edition      Subject = "edition"
 	Organisation Subject = "organisation"
 	Tenant       Subject = "tenant"
@@ -32,7 +34,7 @@ const (
 	Admin        Subject = "admin"
 )
 
-var subjects = []Subject{Edition, Organisation, Tenant, Licence, Provision, Facility, Entitlements, Connect, Admin}
+var subjects = []Subject{Policy, Catalog, Edition, Organisation, Tenant, Licence, Provision, Facility, Entitlements, Connect, Admin}
 
 // Order is the subject's place among those that are carried out; -1 for one that
 // is not known.
@@ -41,6 +43,10 @@ func (s Subject) Order() int { return slices.Index(subjects, s) }
 // OfTenant reports whether the subject belongs to one tenant, whose steps wait
 // for each other.
 func (s Subject) OfTenant() bool { return s.Order() >= Tenant.Order() }
+
+// OfFleet reports whether the subject is the fleet's own: it is approved like any
+// other, and writes nothing to the platform.
+func (s Subject) OfFleet() bool { return s == Policy || s == Catalog }
 
 // Owner says what a batch of the subject is of.
 func (s Subject) Owner() Subject {
@@ -53,7 +59,9 @@ func (s Subject) Owner() Subject {
 // Capability is what a person needs to approve a batch of the subject.
 func (s Subject) Capability(r *Request) string {
 	switch s {
-	case Edition:
+	case Policy:
+		return "policy.write"
+	case Catalog, Edition:
 		return "registry.write"
 	case Organisation, Tenant:
 		return "clients.write"

@@ -14,6 +14,7 @@ import (
 // run carries out all batches: editions, then organisations, then the tenants
 // side by side, the steps of each one after the other.
 func (a *applier) run(platform ehr.Platform) error {
+	a.rules()
 	a.together(plan.Edition)
 	a.together(plan.Organisation)
 	chains, rows := a.chains()
@@ -26,6 +27,17 @@ func (a *applier) run(platform ehr.Platform) error {
 		g.Go(func() error { a.chain(chain, nil); return nil })
 	}
 	return g.Wait()
+}
+
+// rules carries out what is the fleet's own: from then on it is what was last
+// applied, and the platform has no part in it.
+func (a *applier) rules() {
+	for i := range a.request.Plan.Batches {
+		if o := &a.outcomes[i]; a.request.Plan.Batches[i].Subject.OfFleet() && a.wants(i) {
+			o.State, o.Text = Done, ""
+			a.report(o)
+		}
+	}
 }
 
 // together carries out the batches of a subject that no other of it waits for.

@@ -10,6 +10,9 @@ import (
 
 // requestPath is where a batch's request goes.
 func requestPath(b *plan.Batch) string {
+	if b.Subject.OfFleet() {
+		return ""
+	}
 	if b.Request == nil {
 		return "/tenants/" + b.Tenant + "/entitlements"
 	}
