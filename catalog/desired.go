@@ -65,6 +65,7 @@ type Test struct {
 type Desired struct {
 	Catalog       *Catalog
 	Policy        string // the digest of the policy's files and environments.cue, as a plan's "policy"
+	PolicyData    Policy // what those files declare
 	Organisations []Organisation
 	Environments  []ControlPlane // empty where there is only DefaultEnvironment
 	Holds         []Hold

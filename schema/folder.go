@@ -160,8 +160,12 @@ func (l *loader) loadPolicy(ctx context.Context, f *Fleet) error {
 		if err != nil {
 			return err
 		}
-		if _, err := l.together(ctx, "policy", policyUnit, &shared{}, files); err != nil {
+		nodes, err := l.together(ctx, "policy", policyUnit, &shared{}, files)
+		if err != nil {
 			return err
+		}
+		if len(nodes) > 0 && !l.lost["policy"] {
+			l.policy = nodes[0]
 		}
 		sources = all
 	}

@@ -25,9 +25,14 @@ const (
 	Contradicted Code = "CH0107" // granted and revoked at one level
 	Incomplete   Code = "CH0108" // on-prem without licence, instruments without connect
 	EmptySpan    Code = "CH0109" // until is not after from
+	Gone         Code = "CH0110" // declared before, and gone without a tombstone
 	Forbidden    Code = "CH0111" // a file, link or import that may not be there
-	Mapper       Code = "CH0112" // two modules with one EHR key
+	Mapper       Code = "CH0112" // two modules with one EHR key, or live rows whose key no module bears
+	OutOfPath    Code = "CH0113" // a path declares what the policy does not let it
 	OverBudget   Code = "CH0115" // too large, too slow, too much memory
+
+	// A rule of the policy that its own people could not satisfy.
+	Unsatisfiable Code = "CH0114"
 )
 
 // The warnings. They never fail a command.
@@ -36,6 +41,7 @@ const (
 	Redundant    Code = "CW0103" // a grant or revocation that changes nothing
 	Ending       Code = "CW0109" // a grant or licence that has ended or soon will
 	HoldEnded    Code = "CW0120" // a hold that holds no longer
+	Leaving      Code = "CW0114" // a rule that those who are left could not satisfy
 )
 
 // Problem is one mistake, or one warning, in the declarations.

@@ -27,7 +27,9 @@ var (
 		"capabilities": "#Capabilities", "roles": "#Roles", "staff_roles": "#StaffRoles",
 	}, ""}
 	policyUnit = unitKind{"policy", map[string]string{
-		"people": "#People", "appliers": "#Appliers", "roles": "#Roles", "commits": "#Commits",
+		"people": "#People", "appliers": "#Appliers", "revoked": "#Revoked", "roles": "#Roles", "rules": "#Rules",
+		"commits": "#Commits", "thresholds": "#Thresholds", "windows": "#Windows", "mandate": "#Mandate",
+		"break_glass": "#BreakGlass", "paths": "#Paths", "recovery": "#Recovery",
 	}, ""}
 )
 

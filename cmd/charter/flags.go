@@ -16,6 +16,7 @@ import (
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/seal"
 	"github.com/veonahealth/charter/reconcile/ehr"
 	"github.com/veonahealth/charter/reconcile/source"
 	"github.com/veonahealth/charter/schema"
@@ -100,7 +101,7 @@ func (a *app) evaluate(ctx context.Context, files fs.FS, fleet string) (*schema.
 	}
 	sandbox := schema.NewSandbox(runtime.GOMAXPROCS(0), executable, evaluateArg)
 	defer sandbox.Close()
-	options := schema.Options{Sandbox: sandbox, Identity: a.identity(executable)}
+	options := schema.Options{Sandbox: sandbox, Identity: a.identity(executable), Keys: seal.KeyFingerprint}
 	kept := a.openCache(fleet)
 	if kept != nil {
 		options.Cache = kept

@@ -1,7 +1,6 @@
 package seal
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -161,9 +160,34 @@ func pkixFingerprint(key crypto.PublicKey) (Fingerprint, error) {
 	return sha256.Sum256(der), nil
 }
 
-// IsOpenPGP reports whether a text is meant to be an armored OpenPGP key.
-func IsOpenPGP(text []byte) bool {
-	return bytes.HasPrefix(bytes.TrimSpace(text), []byte("-----BEGIN PGP "))
+// ParseKey reads a key as a policy holds it: PEM, an armored OpenPGP key, or an
+// SSH line. approves is the key as one that signs approvals; nil for a key that
+// signs commits alone. The errors are those of ParsePublicKey, ParseOpenPGPKey
+// and ParseSSHKey.
+func ParseKey(text string) (commits CommitKey, approves *PublicKey, err error) {
+	switch trimmed := strings.TrimSpace(text); {
+	case strings.HasPrefix(trimmed, "-----BEGIN PGP "):
+		commits, err = ParseOpenPGPKey([]byte(trimmed))
+		return commits, nil, err
+	case strings.HasPrefix(trimmed, "-----BEGIN "):
+		key, err := ParsePublicKey([]byte(trimmed))
+		if err != nil {
+			return CommitKey{}, nil, err
+		}
+		return key.CommitKey(), &key, nil
+	}
+	commits, err = ParseSSHKey(text)
+	return commits, nil, err
+}
+
+// KeyFingerprint returns the fingerprint of a key that ParseKey reads, in its one
+// spelling: two spellings of one key have the same.
+func KeyFingerprint(text string) (string, error) {
+	key, _, err := ParseKey(text)
+	if err != nil {
+		return "", err
+	}
+	return key.fingerprint.String(), nil
 }
 
 func weakRSA(bits int) error {
