@@ -73,9 +73,12 @@ type explanation struct{ code, title, text string }
 // charter writes is here, which a test holds.
 var explanations = []explanation{
 	{"CH0101", "CUE cannot read the file", `
-The file breaks CUE's syntax at the place that is named, or refers to something
-that does not exist. Correct the line; "cue fmt" and editors show the same.`},
+The file breaks CUE's syntax at the place that is named (a brace, a quote, a
+comma), refers to a name that is not defined, or has a let clause or an import
+that nothing uses. Correct the line; "cue fmt" and editors show the same. Where CUE
+can read a file and the schema does not allow what it says, that is CH0102.`},
 	{"CH0102", "a field is not allowed, missing, of the wrong kind, or out of bounds", `
+CUE can read the file, and what it says is not what a fleet may say.
 The schema says which fields a tenant, facility, grant and so on may have, which
 they must have, and what may stand in them: see schema/schema.cue in the fleet.
 A misspelt name is a field that is not allowed.`},
@@ -105,14 +108,23 @@ An on-prem tenant needs a licence, and instruments need the module connect.`},
 	{"CH0109", "an end is not after its beginning", `
 The statement would never be in force. A day is its beginning in UTC, and until
 is not included: from one day until the next is one day.`},
+	{"CH0110", "something that was declared is gone, and no tombstone says so", `
+An organisation, a tenant, or a facility, administrator or licence of a tenant
+stood in the commit that was last applied and is declared no more. Absence is
+never a command: it may have been lost in a merge. Put it back with its tombstone:
+closed: {reason: "…", on: "…"} for an organisation, tenant or facility, withdrawn:
+"…" for an administrator, revoked: "…" for a licence. Once that has been applied,
+the tombstone may be deleted with what it buried. A facility that a tenant hands
+over to another one is closed at the first, and new at the second.`},
 	{"CH0111", "a file, link or import that may not be there", `
 The same commit must mean the same everywhere. So symbolic links, submodules,
 imports from outside the fleet, the attributes by which cue takes input from
 outside (@embed, @tag, @if), and CUE files that cue itself would pass over in
 silence are refused where declarations stand.`},
-	{"CH0112", "two modules have one key in the EHR", `
+	{"CH0112", "a key of the EHR is borne by two modules, or by none while rows of it are live", `
 A live row names the EHR's key, and must tell which module it is. Give each
-module of the catalogue an ehr_key of its own.`},
+module of the catalogue an ehr_key of its own, and keep the module of a key until
+its rows are revoked: a row that no module bears would be held for ever.`},
 	{"CH0115", "something is over a budget", `
 A file may have 1 MiB, and evaluating one tenant may take 10 seconds and 512 MiB
 of memory. CUE can express what grows without end; plain data never does.`},
