@@ -114,8 +114,9 @@ func (a *applier) chain(steps []int, live *catalog.Grant) {
 // settled reports whether the platform has what the batch asks for.
 func (o *Outcome) settled() bool { return o.State == Done || o.State == Already }
 
-// lacks names an edition or organisation that the tenant's steps need, and that
-// an earlier batch of the plan could not make; "" for none.
+// lacks names an organisation that the tenant's steps need and that an earlier
+// batch of the plan could not make, or an edition that is not as it was to be: new
+// facilities would get other rows. "" for none.
 func (a *applier) lacks(steps []int) string {
 	for _, i := range steps {
 		b := &a.request.Plan.Batches[i]
@@ -139,13 +140,15 @@ func (a *applier) lacks(steps []int) string {
 	return ""
 }
 
+// unmade reports whether a batch of an edition, or one that creates an
+// organisation, is not settled. One that is merely named otherwise will do.
 func (a *applier) unmade(subject plan.Subject, name string) bool {
 	for i := range a.request.Plan.Batches {
 		b, o := &a.request.Plan.Batches[i], &a.outcomes[i]
 		if b.Subject.OfTenant() {
 			return false // they stand before the tenants
 		}
-		if b.Subject == subject && b.Tenant == name && !o.settled() {
+		if b.Subject == subject && b.Tenant == name && !o.settled() && (subject == plan.Edition || b.Base == nil) {
 			return true
 		}
 	}
