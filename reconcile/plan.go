@@ -23,6 +23,11 @@ type PlanRequest struct {
 	ExpiresIn   time.Duration
 	Nonce       string
 	Warnings    []plan.Warning
+	// History tells what was last applied; nil where no ledger is founded.
+	History plan.History
+	// Seen is told of each tenant as it was read, by many goroutines; nil for
+	// nobody.
+	Seen func(*catalog.Tenant, plan.Live)
 }
 
 // InstanceError says that another platform answers than the one that is
@@ -46,6 +51,9 @@ func Plan(ctx context.Context, e EHR, r PlanRequest) (*plan.Plan, Observation, e
 	}
 	var mu sync.Mutex
 	found, err := observe(ctx, e, platform, &r, func(t *catalog.Tenant, live plan.Live) error {
+		if r.Seen != nil {
+			r.Seen(t, live)
+		}
 		part, err := b.Tenant(t, live)
 		mu.Lock()
 		defer mu.Unlock()
@@ -157,6 +165,6 @@ func newBuilder(e EHR, r *PlanRequest, instance string) (*plan.Builder, error) {
 		At: r.At, CreatedAt: r.Now, ExpiresAt: r.Now.Add(r.ExpiresIn),
 		Environment: r.Environment.Environment, Instance: instance, Nonce: r.Nonce,
 		Live:   plan.Observation{EHR: e.URL(), ObservedAt: r.Now},
-		Source: r.Source, Policy: policy, Catalog: digest, Warnings: r.Warnings,
+		Source: r.Source, Policy: policy, Catalog: digest, Warnings: r.Warnings, History: r.History,
 	}, r.Desired.Catalog, r.Desired.Holds), nil
 }

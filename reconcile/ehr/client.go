@@ -53,6 +53,9 @@ type Options struct {
 	// Proxy chooses a proxy for a request, or is nil for none.
 	Proxy func(*http.Request) (*url.URL, error)
 	Log   *slog.Logger // of retries and pauses; nil discards
+	// Watch is told of each try of each request, by many goroutines; nil for
+	// nobody.
+	Watch func(Exchange)
 }
 
 // Client asks one platform. It is safe for use by many goroutines.
@@ -84,7 +87,11 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	o.fill()
-	pace, transport := newPace(o.MaxRPS, o.Log), newTransport(&o)
+	pace := newPace(o.MaxRPS, o.Log)
+	var transport http.RoundTripper = newTransport(&o)
+	if o.Watch != nil {
+		transport = &watched{transport, o.Watch, time.Now}
+	}
 	whole := &bounded{next: transport, timeout: o.Timeout}
 	stream := &bounded{next: transport, timeout: o.Timeout, stream: true}
 	return &Client{

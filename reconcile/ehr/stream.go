@@ -28,7 +28,11 @@ func isStream(answer *http.Response) bool {
 // stream's snapshot. What was yielded counts only when Grants returns without an
 // error: only then was it all. An error of yield ends the stream and is returned.
 func (c *Client) Grants(ctx context.Context, yield func(catalog.Grant) error) (string, error) {
-	r, err := c.request(ctx, http.MethodGet, streamPath, nil)
+	return c.grants(ctx, streamPath, yield)
+}
+
+func (c *Client) grants(ctx context.Context, path string, yield func(catalog.Grant) error) (string, error) {
+	r, err := c.request(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return "", err
 	}
