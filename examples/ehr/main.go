@@ -120,6 +120,7 @@ func (o *options) serve(ctx context.Context, stdout io.Writer, logger *slog.Logg
 		return err
 	}
 	defer func() { err = errors.Join(err, closeAll()) }()
+	defer countUses(p, logger)()
 	pages, err := page.New(p, catalogue)
 	if err != nil {
 		return err
@@ -136,6 +137,33 @@ func (o *options) serve(ctx context.Context, stdout io.Writer, logger *slog.Logg
 	}
 	fmt.Fprintf(stdout, "listening on http://%s\n", listener.Addr())
 	return serveUntil(ctx, listener, faulty, logger)
+}
+
+// flushEvery is how often the counts of the gate are written down.
+const flushEvery = 10 * time.Second
+
+// countUses writes down what the gate counts, now and then, until stop is called,
+// and then once more.
+func countUses(p *platform.Platform, logger *slog.Logger) (stop func()) {
+	flush := func() {
+		if err := p.FlushUsage(context.Background()); err != nil {
+			logger.Error("write down the uses", "err", err)
+		}
+	}
+	ticker, done, ended := time.NewTicker(flushEvery), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-ticker.C:
+				flush()
+			case <-done:
+				flush()
+				return
+			}
+		}
+	}()
+	return func() { ticker.Stop(); close(done); <-ended }
 }
 
 // open opens the platform of the database, and returns what closes it.

@@ -1,8 +1,47 @@
 package conform
 
+import (
+	"fmt"
+	"time"
+)
+
 // gateChecks are the checks of the clinical app's gate.
 func gateChecks() []check {
-	return []check{{"gate", "", checkGate}}
+	return []check{
+		{"gate", "", checkGate},
+		{"usage: requests per facility and module over the last 30 days", "usage", checkUsage},
+	}
+}
+
+// checkUsage holds the optional feature usage: what the gate lets through is
+// counted, and what it does not is not.
+func checkUsage(t *T, at target) {
+	id := at.provisioned(t, "t", "health-centre", "main", "annex")
+	path := "/tenants/" + id + "/usage"
+	for _, route := range []string{"/main/labs", "/main/labs/a", "/annex/labs", "/main/theatre", "/main/chart", "/main/labs"} {
+		at.gate(t, id+route)
+	}
+	var said struct {
+		Tenant      string
+		From, Until time.Time
+		Items       []struct {
+			Facility, Module string
+			Requests         int64
+		}
+	}
+	at.root(t, "GET", path, nil).want(200).decode(t, &said)
+	got := fmt.Sprint(said.Items)
+	if want := "[{annex lab 1} {main chart 1} {main lab 3}]"; got != want || said.Tenant != id {
+		t.Errorf("tenant %s, items %s, want %s", said.Tenant, got, want)
+	}
+	if days := said.Until.Sub(said.From) / (24 * time.Hour); days < 28 || days > 30 {
+		t.Errorf("from %s until %s: want 30 days", said.From, said.Until)
+	}
+	at.as(t, "", "GET", path, nil).refused(401, "unauthenticated")
+	at.root(t, "GET", "/tenants/nothing/usage", nil).refused(404, "not-found")
+	t.Run("asks for entitlements.read", func(t *T) {
+		at.as(t, Nobody, "GET", path, nil).refused(403, "capability-missing")
+	})
 }
 
 func checkGate(t *T, at target) {

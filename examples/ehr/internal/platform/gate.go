@@ -102,6 +102,9 @@ func (p *Platform) Gate(ctx context.Context, escaped string) (Passage, error) {
 		return Passage{}, shut()
 	}
 	err := p.store.View(ctx, func(v View) error { return p.pass(v, &wanted) })
+	if err == nil {
+		p.used(wanted)
+	}
 	return wanted, err
 }
 

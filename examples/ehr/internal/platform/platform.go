@@ -33,7 +33,8 @@ type Platform struct {
 	cursorKey []byte
 	key       *licence.Key
 	grace     time.Duration
-	postman   *postman           // nil where mails are sent nowhere
+	postman   *postman // nil where mails are sent nowhere
+	uses      *counter
 	checker   *authority.Checker // nil where writes need no approval
 }
 
@@ -62,7 +63,7 @@ func New(ctx context.Context, c Config) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Platform{store: c.Store, catalog: c.Catalog, routes: routes, now: c.Now, release: c.Release, grace: cmp.Or(c.Grace, Grace), checker: c.Checker}
+	p := &Platform{store: c.Store, catalog: c.Catalog, routes: routes, now: c.Now, release: c.Release, grace: cmp.Or(c.Grace, Grace), checker: c.Checker, uses: &counter{}}
 	if c.Outbox != nil {
 		p.postman = &postman{outbox: c.Outbox}
 	}

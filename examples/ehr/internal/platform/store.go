@@ -48,6 +48,9 @@ type View interface {
 	Grants(after int64, each func(*Grant) error) error
 	// Answer returns what a write was answered, or nil.
 	Answer(id [32]byte) (*Remembered, error)
+	// Uses returns a tenant's uses since a day, those of one facility and module
+	// together, sorted by facility, then module.
+	Uses(id catalog.TenantID, since int64) ([]Use, error)
 	// Mails returns the newest mails, the newest first.
 	Mails(limit int) ([]Mail, error)
 	// UnsentMails returns the mails that wait to be sent, the oldest first.
@@ -69,6 +72,8 @@ type Tx interface {
 	// Remember keeps an answer and forgets some that are older than before, a Unix
 	// time in seconds.
 	Remember(answer *Remembered, before int64) error
+	// AddUses adds to the counts of days, and forgets those of days before oldest.
+	AddUses(counts iter.Seq2[DayOfUse, int64], oldest int64) error
 	// PutMail keeps a mail under its Seq, or what became of it.
 	PutMail(*Mail) error
 	// PutSetting keeps a value under a name.

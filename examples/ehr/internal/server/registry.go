@@ -25,7 +25,7 @@ func (s *Server) root(x *exchange) error {
 
 // features are what is offered of what the contract leaves open.
 func (s *Server) features() []string {
-	offered := []string{"bulk-entitlements"}
+	offered := []string{"bulk-entitlements", "usage"}
 	if s.platform.Verified() {
 		offered = append(offered, "verified-authority")
 	}

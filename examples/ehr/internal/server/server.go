@@ -105,6 +105,7 @@ func (s *Server) resources() map[string]methods {
 		},
 		"/tenants/{id}/provision":             {"POST": {"onboarding.run", write(s.provision)}},
 		"/tenants/{id}/ehr-status":            {"GET": {"clients.read", s.ehrStatus}},
+		"/tenants/{id}/usage":                 {"GET": {"entitlements.read", s.usage}},
 		"/tenants/{id}/facilities":            {"GET": {"clients.read", s.facilities}},
 		"/tenants/{id}/facilities/{facility}": {"PUT": {"onboarding.run", write(s.replaceFacility)}},
 		"/tenants/{id}/entitlements": {

@@ -55,6 +55,18 @@ func (s *Server) ehrStatus(x *exchange) error {
 	return x.json(http.StatusOK, status)
 }
 
+func (s *Server) usage(x *exchange) error {
+	id, err := x.tenantID()
+	if err != nil {
+		return err
+	}
+	usage, err := s.platform.Usage(x.ctx(), id)
+	if err != nil {
+		return err
+	}
+	return x.json(http.StatusOK, usage)
+}
+
 func (s *Server) facilities(x *exchange) error {
 	id, err := x.tenantID()
 	if err != nil {

@@ -168,8 +168,9 @@ func (x *exchange) authorise(capability string) error {
 	if capability == byPassword {
 		return x.authoriseLook()
 	}
-	scheme, token, _ := strings.Cut(x.r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || len(token) > maxToken {
+	said := x.r.Header.Values("Authorization")
+	scheme, token, _ := strings.Cut(strings.Join(said, ","), " ")
+	if len(said) != 1 || !strings.EqualFold(scheme, "Bearer") || len(token) > maxToken {
 		return problemf(unauthenticated, "Authorization: want Bearer and a token")
 	}
 	if capability == byLicence {

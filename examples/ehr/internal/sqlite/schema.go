@@ -68,6 +68,17 @@ CREATE TABLE mails (
 ) STRICT;
 
 CREATE INDEX unsent_mails ON mails (seq) WHERE NOT sent;
+`, `
+CREATE TABLE uses (
+	tenant TEXT NOT NULL,
+	facility TEXT NOT NULL,
+	module TEXT NOT NULL,
+	day INTEGER NOT NULL,
+	requests INTEGER NOT NULL,
+	PRIMARY KEY (tenant, facility, module, day)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX uses_by_day ON uses (day);
 `}
 }
 

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"iter"
+
 	"github.com/go-json-experiment/json"
 
 	"github.com/veonahealth/charter/examples/ehr/internal/platform"
@@ -42,6 +44,18 @@ func (t tx) Remember(a *platform.Remembered, before int64) error {
 	}
 	const query = `INSERT OR REPLACE INTO answers (id, digest, at, created, etag, body) VALUES (?, ?, ?, ?, ?, ?)`
 	return t.exec(query, a.ID[:], a.Body[:], a.At, a.Answer.Created, a.Answer.ETag, string(a.Answer.Body))
+}
+
+func (t tx) AddUses(counts iter.Seq2[platform.DayOfUse, int64], oldest int64) error {
+	const query = `INSERT INTO uses (tenant, facility, module, day, requests) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET requests = requests + excluded.requests`
+	for of, requests := range counts {
+		err := t.exec(query, of.Tenant.String(), of.Facility.String(), of.Module.String(), of.Day, requests)
+		if err != nil {
+			return err
+		}
+	}
+	return t.exec("DELETE FROM uses WHERE day < ?", oldest)
 }
 
 func (t tx) PutMail(m *platform.Mail) error {

@@ -183,6 +183,23 @@ func (v view) Answer(id [32]byte) (found *platform.Remembered, err error) {
 	return found, err
 }
 
+func (v view) Uses(id catalog.TenantID, since int64) (uses []platform.Use, err error) {
+	const query = `SELECT facility, module, sum(requests) FROM uses WHERE tenant = ? AND day >= ?
+		GROUP BY facility, module ORDER BY facility, module`
+	err = v.query(query, func(s *sqlite.Stmt) (err error) {
+		use := platform.Use{Requests: s.ColumnInt64(2)}
+		if use.Facility, err = catalog.ParseFacilityID(s.ColumnText(0)); err != nil {
+			return err
+		}
+		if use.Module, err = catalog.ParseEHRModule(s.ColumnText(1)); err != nil {
+			return err
+		}
+		uses = append(uses, use)
+		return nil
+	}, id.String(), since)
+	return uses, err
+}
+
 func (v view) Mails(limit int) ([]platform.Mail, error) {
 	return v.mails("SELECT seq, sent, body FROM mails ORDER BY seq DESC LIMIT ?", limit)
 }
