@@ -37,7 +37,7 @@ secret. "No changes" is the proof that a refactoring changes nothing, ever.`,
 	bindRepo(cmd, &o.repo)
 	bindEnv(cmd, &o.env)
 	bindAt(cmd, &o.at)
-	o.output.bind(cmd, "text", "json", "markdown")
+	o.output.bind(cmd, "text", "json", "markdown", "html")
 	cmd.Flags().BoolVar(&o.detailed, "detailed-exitcode", false, "end with 2 where there are differences")
 	return cmd
 }
@@ -71,6 +71,8 @@ func (a *app) diff(ctx context.Context, o *diffOptions) error {
 		err = view.JSON(a.stdout, c)
 	case "markdown":
 		err = view.DiffMarkdown(a.stdout, c)
+	case "html":
+		err = view.DiffHTML(a.stdout, c)
 	default:
 		err = view.Diff(a.stdout, a.style(a.outTerminal), c)
 	}

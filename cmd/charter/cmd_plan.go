@@ -55,7 +55,7 @@ now; what is scheduled does not count.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.plan(cmd.Context(), &o) },
 	}
 	o.bind(cmd)
-	o.output.bind(cmd, "text", "json", "markdown")
+	o.output.bind(cmd, "text", "json", "markdown", "html")
 	cmd.Flags().StringVar(&o.out, "out", "", "save the plan as `FILE`")
 	cmd.Flags().BoolVar(&o.detailed, "detailed-exitcode", false, "end with 2 where there are changes")
 	return cmd
@@ -165,7 +165,9 @@ func (a *app) showPlan(p *plan.Plan, data []byte, format string) error {
 		_, err := a.stdout.Write(data)
 		return err
 	case "markdown":
-		return view.PlanMarkdown(a.stdout, p)
+		return view.PlanMarkdown(a.stdout, p, plan.DigestOf(data))
+	case "html":
+		return view.PlanHTML(a.stdout, p, plan.DigestOf(data))
 	}
 	if !a.quiet {
 		view.PlanWarnings(a.stderr, a.style(a.errTerminal), p.Warnings)

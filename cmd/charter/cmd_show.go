@@ -28,7 +28,7 @@ func (a *app) newShow() *cobra.Command {
 			return a.show(&o)
 		},
 	}
-	o.output.bind(cmd, "text", "json", "markdown")
+	o.output.bind(cmd, "text", "json", "markdown", "html")
 	o.keys.bind(cmd)
 	return cmd
 }

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -74,7 +75,7 @@ func BlueprintsMarkdown(w io.Writer, c *catalog.Catalog, editions []*catalog.Edi
 			rows[i][j] = Escape(rows[i][j])
 		}
 	}
-	markdownTable(&b, "Editions", head, rows)
+	markdownTable(&b, fmt.Sprintf("Editions (%d)", len(editions)), head, rows)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -2,102 +2,236 @@ package view
 
 import (
 	"fmt"
+	"html"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
 )
 
-// PlanMarkdown writes a plan for a page that renders Markdown: the summary
-// first, then removals, then the rest.
-func PlanMarkdown(w io.Writer, p *plan.Plan) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "### charter plan: %s\n\n%s\n\n", Escape(p.Environment), Summary(p))
-	all := removalsFirst(p)
-	changeTable(&b, "Removals", all, func(c *plan.Change) bool { return c.Action == plan.Revoke })
-	changeTable(&b, "Grants", all, func(c *plan.Change) bool { return c.Action != plan.Revoke })
-	scheduledTable(&b, p)
-	heldTable(&b, p)
-	blockedTable(&b, p)
-	fmt.Fprintf(&b, "commit `%s`, to be applied before %s\n", p.Source.Commit, p.ExpiresAt.Format("2006-01-02 15:04 MST"))
+// PlanMarkdown writes a plan as one comment on a forge: a hidden marker by which
+// the next run finds it again, what it comes to, removals before everything else,
+// the rest folded by tenant, and what it is of.
+func PlanMarkdown(w io.Writer, p *plan.Plan, digest plan.Digest) error {
+	marker := "charter plan"
+	if environment, err := catalog.ParseEnvironment(p.Environment); err == nil {
+		marker += " " + environment.String()
+	}
+	return planReport(p, digest).markdown(w, marker)
+}
+
+// DiffMarkdown writes a comparison as one comment on a forge.
+func DiffMarkdown(w io.Writer, c *plan.Comparison) error {
+	return diffReport(c).markdown(w, "charter diff")
+}
+
+func (r *report) markdown(w io.Writer, marker string) error {
+	var b, foot strings.Builder
+	r.markdownHead(&b, marker)
+	r.markdownFoot(&foot)
+	writeParts(&b, r.parts(), mostMarkdown-b.Len()-foot.Len(), Escape(r.whole))
+	b.WriteString(foot.String())
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func changeTable(b *strings.Builder, title string, all []located, in func(*plan.Change) bool) {
-	var rows [][]string
-	for _, c := range all {
-		if in(c.Change) {
-			rows = append(rows, []string{c.tenant, c.Facility, module(c.Module, c.Critical), Escape(strings.Join(c.Routes, " ")), Escape(c.Reason.Text), Escape(place(c.Reason))})
+// manyKinds is up to how many kinds and capabilities stand in a head; there are
+// fewer, but for files that nobody meant well with.
+const manyKinds = 30
+
+func (r *report) markdownHead(b *strings.Builder, marker string) {
+	fmt.Fprintf(b, "<!-- %s -->\n### %s\n\n**%s**\n\n", marker, Escape(clip(r.title)), Escape(r.summary))
+	if alarm := r.alarm(); alarm != "" {
+		fmt.Fprintf(b, "⚠️ **%s**\n\n", alarm)
+	}
+	if len(r.counts) > 0 {
+		b.WriteString("| Kind | To revoke | To change | To grant or make |\n| --- | ---: | ---: | ---: |\n")
+	}
+	for i, c := range r.counts {
+		if i == manyKinds {
+			fmt.Fprintf(b, "| and %d more kinds | | | |\n", len(r.counts)-i)
+			break
 		}
-	}
-	routes := "Routes"
-	if title == "Removals" {
-		routes = "Routes that will answer 403"
-	}
-	markdownTable(b, title, []string{"Tenant", "Facility", "Module", routes, "Reason", "Declared at"}, rows)
-}
-
-func scheduledTable(b *strings.Builder, p *plan.Plan) {
-	var rows [][]string
-	for _, e := range p.Scheduled {
-		for _, c := range e.Changes {
-			rows = append(rows, []string{catalog.FormatTime(e.At), e.Tenant, c.Facility, string(c.Action), "`" + c.Module + "`", Escape(c.Reason.Text), Escape(place(c.Reason))})
-		}
-	}
-	markdownTable(b, "Scheduled", []string{"At", "Tenant", "Facility", "Change", "Module", "Reason", "Declared at"}, rows)
-}
-
-func heldTable(b *strings.Builder, p *plan.Plan) {
-	var rows [][]string
-	for _, h := range p.Held {
-		rows = append(rows, []string{h.Tenant, orAll(h.Facility), orAll(h.EHRModule), string(h.Reason), Escape(h.Text)})
-	}
-	markdownTable(b, "Held as it is", []string{"Tenant", "Facility", "EHR module", "Why", "Text"}, rows)
-}
-
-func blockedTable(b *strings.Builder, p *plan.Plan) {
-	var rows [][]string
-	for _, r := range p.Refusals {
-		rows = append(rows, []string{r.Tenant, orAll(r.Facility), string(r.Code), Escape(r.Text)})
-	}
-	for _, u := range p.Unreadable {
-		rows = append(rows, []string{u.Tenant, "*", "unreadable", Escape(u.Text)})
-	}
-	markdownTable(b, "Blocked", []string{"Tenant", "Facility", "Why", "Text"}, rows)
-}
-
-func markdownTable(b *strings.Builder, title string, head []string, rows [][]string) {
-	if len(rows) == 0 {
-		return
-	}
-	fmt.Fprintf(b, "#### %s (%d)\n\n| %s |\n|%s\n", title, len(rows), strings.Join(head, " | "), strings.Repeat(" --- |", len(head)))
-	for _, row := range rows {
-		fmt.Fprintf(b, "| %s |\n", strings.Join(row, " | "))
+		fmt.Fprintf(b, "| %s | %d | %d | %d |\n", Escape(clip(c.kind)), c.revoke, c.change, c.grant)
 	}
 	b.WriteString("\n")
 }
 
-// Escape makes Markdown show a text and not interpret it.
-func Escape(text string) string {
-	var b strings.Builder
-	for _, r := range Clean(text) {
-		switch {
-		case r == '&':
-			b.WriteString("&amp;")
-		case r == '<':
-			b.WriteString("&lt;")
-		case r == '>':
-			b.WriteString("&gt;")
-		case r == '@':
-			b.WriteString("&#64;") // else a forge would call somebody
-		case strings.ContainsRune("\\`*_{}[]()#+-!|~:", r):
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		default:
-			b.WriteRune(r)
+// markdownFoot says who has to approve, and what the comment is of.
+func (r *report) markdownFoot(b *strings.Builder) {
+	for i, need := range r.needs {
+		if i == manyKinds {
+			fmt.Fprintf(b, "- and %d more\n", len(r.needs)-i)
+			break
+		}
+		fmt.Fprintf(b, "- needs %s by a holder of %s%s\n", Counted(need.Approvals, "approval", "approvals"), code(need.Capability), ofTenants(need.Tenants))
+	}
+	if len(r.needs) > 0 {
+		b.WriteString("\n")
+	}
+	b.WriteString("| | |\n| --- | --- |\n")
+	for _, fact := range r.facts {
+		fmt.Fprintf(b, "| %s | %s |\n", Escape(fact[0]), code(fact[1]))
+	}
+}
+
+func ofTenants(tenants []string) string {
+	if len(tenants) == 0 {
+		return ""
+	}
+	return ", for " + Counted(len(tenants), "tenant", "tenants")
+}
+
+// parts are what a comment holds after its head, in its order.
+func (r *report) parts() []part {
+	removes := func(l *line) bool { return l.withdraws() && !l.spread }
+	keeps := func(l *line) bool { return !l.withdraws() && !l.spread }
+	return []part{
+		{title: "Editions that take from many tenants", one: "edition", many: "editions", least: 2_000, blocks: r.fanoutBlock(plan.Revoke)},
+		{title: "Removals", one: "removal", many: "removals", least: 8_000, blocks: r.removalBlock(removes)},
+		{title: r.blockedTitle, one: "entry", many: "entries", least: 4_000, blocks: lineBlock(r.blocked, "Facility", "Why", func(l *line) string { return Escape(clip(l.kind)) })},
+		{title: "Editions that give to many tenants", one: "edition", many: "editions", least: 1_000, blocks: r.fanoutBlock(plan.Grant)},
+		{title: "Changes", one: "change", many: "changes", least: 4_000, blocks: r.ownerBlocks(keeps)},
+		{title: "Scheduled", one: "change", many: "changes", least: 4_000, blocks: r.scheduledBlock()},
+		{title: "Held as it is", one: "row", many: "rows", least: 1_000, blocks: fold(lineBlock(r.held, "Facility", "EHR module", func(l *line) string { return code(l.what) }), "what charter leaves alone")},
+		{title: "Warnings", one: "warning", many: "warnings", least: 1_000, blocks: fold(r.warningBlock(), "of the declarations")},
+	}
+}
+
+func (r *report) fanoutBlock(action plan.Action) []block {
+	b := block{close: "\n"}
+	for i := range r.fanouts {
+		f := &r.fanouts[i]
+		if f.action() != action {
+			continue
+		}
+		text := "- " + Escape(f.text())
+		if f.place != "" {
+			text += " " + code(f.place)
+		}
+		for _, gone := range f.revoke {
+			text += "; " + code(gone.module) + ": " + answers403(gone.routes, gone.critical)
+		}
+		b.rows = append(b.rows, text+"\n")
+	}
+	return []block{b}
+}
+
+// answers403 names the routes that a removal turns off, and whether patients
+// depend on them.
+func answers403(routes []string, critical bool) string {
+	text := "403 at " + routeList(routes)
+	if len(routes) == 0 {
+		text = "no known route"
+	}
+	if critical {
+		text += " **critical**"
+	}
+	return text
+}
+
+func routeList(routes []string) string {
+	parts := make([]string, len(routes))
+	for i, route := range routes {
+		parts[i] = code(route)
+	}
+	return strings.Join(parts, " ")
+}
+
+func (r *report) removalBlock(chosen func(*line) bool) []block {
+	timed := slices.ContainsFunc(r.changes, func(l line) bool { return l.when != "" })
+	head := columns(timed, "When", "Tenant", "Facility", "Removed", "Routes that will answer 403", "Reason", "Declared at")
+	var rows [][]string
+	for i := range r.changes {
+		if l := &r.changes[i]; chosen(l) {
+			rows = append(rows, columns(timed, Escape(l.when), code(l.owner), code(l.facility), l.markdownThing(), routeList(l.routes), Escape(clip(l.reason)), code(l.place)))
 		}
 	}
-	return b.String()
+	return []block{tableBlock(head, rows)}
+}
+
+// columns leaves the first out where nothing stands in it.
+func columns(first bool, cells ...string) []string {
+	if first {
+		return cells
+	}
+	return cells[1:]
+}
+
+// markdownThing names what changes, and whether patients depend on it.
+func (l *line) markdownThing() string {
+	text := Escape(clip(l.thing()))
+	if l.kind == plan.KindRow {
+		text = code(l.what)
+	}
+	if l.critical {
+		text += " **critical**"
+	}
+	return text
+}
+
+// ownerBlocks fold changes by what they are of.
+func (r *report) ownerBlocks(chosen func(*line) bool) []block {
+	timed := slices.ContainsFunc(r.changes, func(l line) bool { return l.when != "" })
+	head := columns(timed, "When", "", "Facility", "What", "Routes", "Reason", "Declared at")
+	var blocks []block
+	for _, group := range byOwner(r.changes, chosen) {
+		var rows [][]string
+		for _, l := range group.lines {
+			rows = append(rows, columns(timed, Escape(l.when), "`"+l.symbol+"`", code(l.facility), l.markdownThing(), routeList(l.routes), Escape(clip(l.reason)), code(l.place)))
+		}
+		summary := fmt.Sprintf("<b>%s</b>: %s", harmless(group.owner), Counted(len(rows), "change", "changes"))
+		blocks = append(blocks, tableBlock(head, rows).folded(summary))
+	}
+	return blocks
+}
+
+// harmless shows a text inside HTML in Markdown.
+func harmless(text string) string {
+	return strings.ReplaceAll(html.EscapeString(Clean(clip(text))), "@", "&#64;"+noWidth)
+}
+
+func (r *report) scheduledBlock() []block {
+	var rows [][]string
+	for i := range r.scheduled {
+		l := &r.scheduled[i]
+		routes := routeList(l.routes)
+		if l.withdraws() {
+			routes = answers403(l.routes, false)
+		}
+		rows = append(rows, []string{Escape(l.when), code(l.owner), "`" + l.symbol + "`", code(l.facility), l.markdownThing(), routes, Escape(clip(l.reason)), code(l.place)})
+	}
+	return []block{tableBlock([]string{"At", "Tenant", "", "Facility", "What", "Routes", "Reason", "Declared at"}, rows)}
+}
+
+func lineBlock(lines []line, second, third string, cell func(*line) string) []block {
+	var rows [][]string
+	for i := range lines {
+		l := &lines[i]
+		rows = append(rows, []string{code(l.owner), code(l.facility), cell(l), Escape(clip(l.reason))})
+	}
+	return []block{tableBlock([]string{"Tenant", second, third, "Text"}, rows)}
+}
+
+func (r *report) warningBlock() []block {
+	var rows [][]string
+	for _, l := range r.warnings {
+		rows = append(rows, []string{Escape(clip(l.kind)), Escape(clip(l.reason)), code(l.place)})
+	}
+	return []block{tableBlock([]string{"Code", "Warning", "Declared at"}, rows)}
+}
+
+func fold(blocks []block, line string) []block {
+	for i := range blocks {
+		blocks[i] = blocks[i].folded(line)
+	}
+	return blocks
+}
+
+// markdownTable writes a short table under a heading that counts something.
+func markdownTable(b *strings.Builder, title string, head []string, rows [][]string) {
+	table := tableBlock(head, rows)
+	fmt.Fprintf(b, "#### %s\n\n%s%s%s", title, table.open, strings.Join(table.rows, ""), table.close)
 }

@@ -3,7 +3,6 @@ package view
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -11,95 +10,40 @@ import (
 	"github.com/veonahealth/charter/plan"
 )
 
-// located is a change with the tenant that it is of.
-type located struct {
-	tenant string
-	*plan.Change
-}
-
-// removalsFirst returns the changes of all batches, those that take away before
-// those that give.
-func removalsFirst(p *plan.Plan) []located {
-	var all []located
-	for i := range p.Batches {
-		for j := range p.Batches[i].Changes {
-			all = append(all, located{p.Batches[i].Tenant, &p.Batches[i].Changes[j]})
-		}
-	}
-	slices.SortStableFunc(all, func(a, b located) int { return order(a.Action) - order(b.Action) })
-	return all
-}
-
-func order(a plan.Action) int { return strings.Index("-~+", a.Symbol()) }
-
-// Plan writes a plan for people: removals first, then by tenant, facility and
-// module, each with its reason and place; then what is scheduled, held, refused
-// and unreadable; and a last line that scripts may match.
+// Plan writes a plan for people: removals first, then the registry, then by
+// tenant, facility and module, each with its reason and place; then what is
+// scheduled, held, refused and unreadable; and a last line that scripts may match.
 func Plan(w io.Writer, s Style, p *plan.Plan) error {
-	for _, write := range []func(io.Writer, Style, *plan.Plan) error{changes, scheduled, heldRows, blocked} {
-		if err := write(w, s, p); err != nil {
+	r := planReport(p, plan.Digest{})
+	for _, section := range []*section{s.changes(r), s.scheduled(r), s.held(r), s.blocked(r)} {
+		if err := section.write(w, s); err != nil {
 			return err
 		}
 	}
-	_, err := fmt.Fprintln(w, s.paint(bold, Summary(p)))
+	_, err := fmt.Fprintln(w, s.paint(bold, r.summary))
 	return err
 }
 
-// Summary is the last line of a plan.
-func Summary(p *plan.Plan) string {
-	if p.Empty() && len(p.Scheduled)+len(p.Unreadable)+len(p.Refusals) == 0 {
-		return "No changes."
-	}
-	n := p.Summary
-	return fmt.Sprintf("Plan: %d to grant, %d to change, %d to revoke (%s, %s), %d scheduled.",
-		n.Grant, n.Change, n.Revoke, Counted(n.Tenants, "tenant", "tenants"), Counted(n.Facilities, "facility", "facilities"), n.Scheduled)
+// section is a table with a colour a row, and an empty line after it.
+type section struct {
+	table
+	colors []string
 }
 
-// Counted writes a number with its noun.
-func Counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
+// add takes a row in, whatever people wrote into it.
+func (c *section) add(color string, cells ...string) {
+	for i := range cells {
+		cells[i] = Clean(cells[i])
 	}
-	return fmt.Sprintf("%d %s", n, many)
+	c.table.add(cells...)
+	c.colors = append(c.colors, color)
 }
 
-func changes(w io.Writer, s Style, p *plan.Plan) error {
-	all := removalsFirst(p)
-	var t table
-	for _, c := range all {
-		t.add(c.Action.Symbol(), c.tenant, c.Facility, c.Module, Clean(c.Reason.Text), place(c.Reason))
-		if c.Action == plan.Revoke && len(c.Routes) > 0 {
-			t.note(indent + s.paint(dim, "403 from then on: ") + routes(c.Routes, c.Critical))
-		}
-	}
-	if err := t.write(w, func(i int, line string) string { return s.action(all[i].Action, line) }); err != nil {
+func (c *section) write(w io.Writer, s Style) error {
+	if err := c.table.write(w, func(i int, line string) string { return s.paint(c.colors[i], line) }); err != nil {
 		return err
 	}
-	return gap(w, len(all))
-}
-
-// routes names what a revocation turns off, and whether patients depend on it.
-func routes(list []string, critical bool) string {
-	text := Clean(strings.Join(list, ", "))
-	if critical {
-		text += "   (critical)"
-	}
-	return text
-}
-
-func (s Style) action(a plan.Action, line string) string {
-	switch a {
-	case plan.Revoke:
-		return s.paint(red, line)
-	case plan.Grant:
-		return s.paint(green, line)
-	}
-	return s.paint(yellow, line)
-}
-
-// place is where a change is declared.
-func place(r plan.Reason) string {
-	return Clean(catalog.Position{File: r.File, Line: r.Line}.String())
+	return gap(w, len(c.rows))
 }
 
 // gap writes an empty line after a section that has anything in it.
@@ -111,67 +55,125 @@ func gap(w io.Writer, n int) error {
 	return err
 }
 
-func scheduled(w io.Writer, s Style, p *plan.Plan) error {
-	var t table
-	for _, e := range p.Scheduled {
-		for _, c := range e.Changes {
-			t.add(">", catalog.FormatTime(e.At), e.Tenant, c.Action.Symbol(), c.Facility, c.Module, Clean(c.Reason.Text), place(c.Reason))
+func colorOf(a plan.Action) string {
+	switch a.Symbol() {
+	case "-":
+		return red
+	case "+":
+		return green
+	}
+	return yellow
+}
+
+// changes are a row a change, and a row for each fanout: one that takes away
+// before everything, one that gives before what tenants are given.
+func (s Style) changes(r *report) *section {
+	t := &section{}
+	s.fanouts(t, r, plan.Revoke)
+	told := false
+	for i := range r.changes {
+		l := &r.changes[i]
+		if !told && !l.withdraws() && l.ofTenant {
+			s.fanouts(t, r, plan.Grant)
+			told = true
+		}
+		if l.spread {
+			continue
+		}
+		t.add(colorOf(l.action), l.symbol, l.owner, l.facility, l.thing(), l.when, l.reason, l.place)
+		s.refused(t, l.action, l.routes, l.critical)
+	}
+	if !told {
+		s.fanouts(t, r, plan.Grant)
+	}
+	return t
+}
+
+func (s Style) fanouts(t *section, r *report, action plan.Action) {
+	for i := range r.fanouts {
+		f := &r.fanouts[i]
+		if f.action() != action {
+			continue
+		}
+		text := f.text()
+		if f.place != "" {
+			text += "  " + f.place
+		}
+		t.add(colorOf(action), action.Symbol(), text)
+		for _, gone := range f.revoke {
+			s.refused(t, plan.Revoke, gone.routes, gone.critical)
 		}
 	}
-	if err := t.write(w, func(_ int, line string) string { return s.paint(cyan, line) }); err != nil {
-		return err
-	}
-	return gap(w, len(t.rows))
 }
 
-func heldRows(w io.Writer, s Style, p *plan.Plan) error {
-	var t table
-	for _, h := range p.Held {
-		t.add("=", h.Tenant, orAll(h.Facility), orAll(h.EHRModule), string(h.Reason), Clean(h.Text))
+// refused notes below a row which routes will answer 403, and whether patients
+// depend on them.
+func (s Style) refused(t *section, a plan.Action, routes []string, critical bool) {
+	if !a.Withdraws() || len(routes) == 0 && !critical {
+		return
 	}
-	if err := t.write(w, func(_ int, line string) string { return s.paint(dim, line) }); err != nil {
-		return err
+	text := s.paint(dim, "403 from then on: ")
+	if len(routes) == 0 {
+		text = s.paint(dim, "no route of it is known")
 	}
-	return gap(w, len(t.rows))
+	text += Clean(strings.Join(routes, ", "))
+	if critical {
+		text += "   " + s.paint(red, "(critical)")
+	}
+	t.note(indent + text)
 }
 
-func orAll(text string) string {
-	if text == "" {
-		return "*"
+func (s Style) scheduled(r *report) *section {
+	t := &section{}
+	for i := range r.scheduled {
+		l := &r.scheduled[i]
+		t.add(cyan, ">", l.when, l.owner, l.symbol, l.facility, l.thing(), l.reason, l.place)
+		s.refused(t, l.action, l.routes, l.critical)
 	}
-	return text
+	return t
 }
 
-// blocked shows what is declared and cannot be planned.
-func blocked(w io.Writer, s Style, p *plan.Plan) error {
-	var t table
-	for _, r := range p.Refusals {
-		t.add("!", r.Tenant, orAll(r.Facility), string(r.Code), Clean(r.Text))
+func (s Style) held(r *report) *section {
+	t := &section{}
+	for _, l := range r.held {
+		t.add(dim, l.symbol, l.owner, l.facility, l.what, l.kind, l.reason)
 	}
-	for _, u := range p.Unreadable {
-		t.add("!", u.Tenant, "*", "unreadable", "its live state could not be read: "+Clean(u.Text))
+	return t
+}
+
+func (s Style) blocked(r *report) *section {
+	t := &section{}
+	for _, l := range r.blocked {
+		t.add(magenta, l.symbol, l.owner, l.facility, l.kind, l.reason)
 	}
-	if err := t.write(w, func(_ int, line string) string { return s.paint(magenta, line) }); err != nil {
-		return err
-	}
-	return gap(w, len(t.rows))
+	return t
 }
 
 // PlanHead writes what a saved plan is of: commit, platform, and until when it
 // may be applied.
 func PlanHead(w io.Writer, p *plan.Plan, digest plan.Digest) error {
 	var t table
-	t.add("plan", digest.String())
-	t.add("environment", p.Environment+" at "+Clean(p.Live.EHR)+" (instance "+Clean(p.Instance)+")")
-	t.add("commit", Clean(p.Source.Commit+" "+p.Source.Ref))
-	t.add("made", p.CreatedAt.Format(time.RFC3339)+", to be applied before "+p.ExpiresAt.Format(time.RFC3339))
-	if !p.At.Equal(p.CreatedAt) {
-		t.add("as of", catalog.FormatTime(p.At))
+	for _, fact := range planFacts(p, digest) {
+		t.add(fact[0], Clean(fact[1]))
 	}
 	if err := t.write(w, plain); err != nil {
 		return err
 	}
 	return gap(w, 1)
+}
+
+// planFacts say what a plan is of.
+func planFacts(p *plan.Plan, digest plan.Digest) [][2]string {
+	facts := [][2]string{
+		{"plan", digest.String()},
+		{"environment", p.Environment + " at " + p.Live.EHR + " (instance " + p.Instance + ")"},
+		{"commit", strings.TrimSpace(p.Source.Commit + " " + p.Source.Ref)},
+		{"made", p.CreatedAt.Format(time.RFC3339) + ", to be applied before " + p.ExpiresAt.Format(time.RFC3339)},
+	}
+	if !p.At.Equal(p.CreatedAt) {
+		facts = append(facts, [2]string{"as of", catalog.FormatTime(p.At)})
+	}
+	return facts
 }
 
 // PlanWarnings writes the warnings of the declarations that a plan was made of,
@@ -182,7 +184,10 @@ func PlanWarnings(w io.Writer, s Style, warnings []plan.Warning) {
 			fmt.Fprintf(w, "and %d more warnings: charter validate -o json lists them all\n", len(warnings)-i)
 			return
 		}
-		place := catalog.Position{File: warning.File, Line: warning.Line}
-		fmt.Fprintf(w, "%s: %s %s\n", Clean(place.String()), s.paint(yellow, Clean(warning.Text)), s.paint(dim, "["+warning.Code+"]"))
+		place := catalog.Position{File: warning.File, Line: warning.Line}.String()
+		if place != "" {
+			place += ": "
+		}
+		fmt.Fprintf(w, "%s%s %s\n", Clean(place), s.paint(yellow, Clean(warning.Text)), s.paint(dim, "["+Clean(warning.Code)+"]"))
 	}
 }

@@ -40,8 +40,9 @@ func (s Style) paint(color, text string) string {
 	return "\x1b[" + color + "m" + text + "\x1b[0m"
 }
 
-// Clean writes out what would act on a terminal or reorder its text: control
-// characters and the marks that turn the direction of writing.
+// Clean writes out what would act on a terminal, reorder its text or hide in it:
+// control characters, the marks that turn the direction of writing, and
+// characters that nobody sees.
 func Clean(text string) string {
 	if strings.IndexFunc(text, acts) < 0 {
 		return text
@@ -59,6 +60,12 @@ func Clean(text string) string {
 
 // acts reports whether a character does something else than show itself.
 func acts(r rune) bool {
-	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == unicode.ReplacementChar ||
-		r == '\u2028' || r == '\u2029' || r == '\ufeff' || unicode.Is(unicode.Zl, r)
+	return unicode.IsControl(r) || r == unicode.ReplacementChar || unicode.In(r, unicode.Zl, unicode.Zp) ||
+		unicode.Is(unicode.Cf, r) && !spells(r)
+}
+
+// spells reports whether a character of format is one that scripts and signs are
+// spelled with: the joiners, and the marks that numbers are written under.
+func spells(r rune) bool {
+	return r == '\u200c' || r == '\u200d' || unicode.Is(unicode.Prepended_Concatenation_Mark, r)
 }

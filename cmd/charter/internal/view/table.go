@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// widest is how wide a column of a table is padded to; what is longer sticks
-// out, and does not push everything else aside.
+// widest is how wide a column of a table may be; what is longer sticks out, and
+// does not push everything else aside.
 const widest = 48
 
 // table aligns rows of cells in columns.
@@ -37,8 +37,8 @@ func (t *table) write(w io.Writer, paint func(row int, line string) string) erro
 		b.Reset()
 		for j, cell := range row {
 			b.WriteString(cell)
-			if j < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", max(1, widths[j]-utf8.RuneCountInString(cell)+2)))
+			if j < len(row)-1 && (widths[j] > 0 || cell != "") { // a column that nothing stands in takes no room
+				b.WriteString(strings.Repeat(" ", max(2, widths[j]-utf8.RuneCountInString(cell)+2)))
 			}
 		}
 		line := paint(i, strings.TrimRight(b.String(), " ")) + "\n"
@@ -52,14 +52,18 @@ func (t *table) write(w io.Writer, paint func(row int, line string) string) erro
 	return nil
 }
 
+// widths are those of the columns. The last cell of a row is not padded, and so
+// pushes nothing aside.
 func (t *table) widths() []int {
 	var widths []int
 	for _, row := range t.rows {
-		for j, cell := range row {
+		for j, cell := range row[:max(len(row)-1, 0)] {
 			if j == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[j] = max(widths[j], min(utf8.RuneCountInString(cell), widest))
+			if n := utf8.RuneCountInString(cell); n <= widest {
+				widths[j] = max(widths[j], n)
+			}
 		}
 	}
 	return widths
