@@ -35,6 +35,8 @@ type Files struct {
 
 	mu   sync.Mutex
 	kept *lru.Cache // path to []*Entry
+
+	made map[plumbing.Hash][]*Entry // directories that are in no commit, of a merge
 }
 
 // Files returns the files of a commit. It reads nothing yet.
@@ -181,6 +183,9 @@ func (f *Files) list(op, name string) ([]*Entry, error) {
 
 // tree reads a tree object.
 func (f *Files) tree(hash plumbing.Hash) ([]*Entry, error) {
+	if made, ok := f.made[hash]; ok {
+		return made, nil
+	}
 	data, err := f.read(plumbing.TreeObject, hash, maxTree)
 	if err != nil {
 		return nil, err
@@ -189,9 +194,14 @@ func (f *Files) tree(hash plumbing.Hash) ([]*Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tree %s: %w", hash, err)
 	}
-	// git orders a directory as if its name ended in a slash.
-	slices.SortFunc(entries, func(a, b *Entry) int { return strings.Compare(a.name, b.name) })
+	sortEntries(entries)
 	return entries, nil
+}
+
+// sortEntries orders by name. git orders a directory as if its name ended in a
+// slash.
+func sortEntries(entries []*Entry) {
+	slices.SortFunc(entries, func(a, b *Entry) int { return strings.Compare(a.name, b.name) })
 }
 
 var errMalformedTree = errors.New("malformed")

@@ -143,9 +143,14 @@ func entryOf(entries []*Entry, name string) *Entry {
 	return entries[i]
 }
 
-// write writes a directory in git's order: as if directories' names ended in a
-// slash.
+// write writes a directory.
 func (w treeWriter) write(entries []*Entry) (plumbing.Hash, error) {
+	return store(w.into, plumbing.TreeObject, encodeTree(entries))
+}
+
+// encodeTree writes a directory's object, in git's order: as if directories'
+// names ended in a slash.
+func encodeTree(entries []*Entry) []byte {
 	key := func(e *Entry) string {
 		if e.IsDir() {
 			return e.name + "/"
@@ -162,7 +167,7 @@ func (w treeWriter) write(entries []*Entry) (plumbing.Hash, error) {
 		buf.WriteString(mode + " " + e.name + "\x00")
 		buf.Write(e.hash[:])
 	}
-	return store(w.into, plumbing.TreeObject, buf.Bytes())
+	return buf.Bytes()
 }
 
 // store writes an object, unless it is there.
