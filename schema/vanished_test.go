@@ -87,6 +87,11 @@ func TestAbsenceIsNeverACommand(t *testing.T) {
 	tenants/kisumu/tenant.cue:8:14: tenant "kisumu" has a facility of this id now, which is another one
 	hint: put it back, and write facilities: "annex": closed: {reason: "…", on: "YYYY-MM-DD"}
 `},
+		"a facility of an id that another tenant had before": {
+			map[string]string{siaya: without(standing, "main"), shore: base[shore], kisumu: strings.Replace(base0(t), "Kisumu County", "Kisumu", 1)},
+			siaya + `:5:14: facility "main" of tenant "siaya" is gone without a tombstone; it stood here [CH0110]
+	hint: put it back, and write facilities: "main": closed: {reason: "…", on: "YYYY-MM-DD"}
+`},
 		"a facility whose day has come": {map[string]string{siaya: without(standing, "old:"), shore: base[shore]}, ""},
 		"a facility whose day has not come": {map[string]string{siaya: without(standing, "late:"), shore: base[shore]}, siaya + `:8:14: facility "late" of tenant "siaya" is gone without a tombstone; it stood here [CH0110]
 	hint: put it back, and write facilities: "late": closed: {reason: "…", on: "YYYY-MM-DD"}
