@@ -1,0 +1,254 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/gob"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/veonahealth/charter/plan"
+)
+
+// indexFormat changes whenever the index does.
+const indexFormat = 1
+
+// index is what is known of the receipts up to a commit, all of it verified. It
+// is kept in a cache, so that none of them is read again to answer which one a
+// question is of. Columns of one table have one entry for each of its lines.
+type index struct {
+	Format      int
+	Environment string
+	Root        ID
+	Tip         string // the newest commit; "" before the first
+
+	// The receipts, by their number: IDs, the plans' digests (zero where there is
+	// none), and the commits of intents and outcomes.
+	IDs, Plans, Commits []byte
+	Acts                []Act
+	Outcome             plan.Digest // of the newest receipt's outcome
+	Open                bool        // the newest receipt has none
+	Policy, Catalog     Pin         // in force after the newest outcome
+
+	// The batches that have an outcome, receipt by receipt.
+	Digests []byte
+	Numbers []int32 // of their receipts
+	States  []byte  // an index into known
+	Tenants []int32 // an index into Names
+	Names   []string
+
+	Applied applied
+	Seen    *AuditEntry // the platform's newest that a receipt saw
+
+	batches map[plan.Digest][]int32 // lines by digest, made when first asked for
+	tenants map[string][]int32      // receipts by tenant, made when first asked for
+	names   map[string]int32
+}
+
+func newIndex(environment string, root ID) *index {
+	return &index{Format: indexFormat, Environment: environment, Root: root, Applied: newApplied()}
+}
+
+const hashLen = 20
+
+// count is the number of receipts.
+func (x *index) count() int { return len(x.Acts) }
+
+func (x *index) id(n int) ID { return ID(x.IDs[n*sha256.Size : (n+1)*sha256.Size]) }
+func (x *index) plan(n int) plan.Digest {
+	return plan.Digest(x.Plans[n*sha256.Size : (n+1)*sha256.Size])
+}
+
+// commit is the nth commit of the branch, "" past its end.
+func (x *index) commit(n int) string {
+	if (n+1)*hashLen > len(x.Commits) {
+		return ""
+	}
+	return hex.EncodeToString(x.Commits[n*hashLen : (n+1)*hashLen])
+}
+
+// find returns the number of a receipt.
+func (x *index) find(id ID) (int, bool) { return lastAt(x.IDs, id) }
+
+// lastAt returns the place of the last of some digests that is one; they are
+// looked through from the end, as the newest are asked for most.
+func lastAt(column []byte, digest [sha256.Size]byte) (int, bool) {
+	for n := len(column)/sha256.Size - 1; n >= 0; n-- {
+		if bytes.Equal(column[n*sha256.Size:(n+1)*sha256.Size], digest[:]) {
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+func stateNumber(s State) int { return slices.Index(known(), s) }
+
+// begin notes a receipt's intent.
+func (x *index) begin(id ID, i *Intent, commit string) {
+	x.IDs = append(x.IDs, id[:]...)
+	var of plan.Digest
+	if i.Plan != nil {
+		of = *i.Plan
+	}
+	x.Plans = append(x.Plans, of[:]...)
+	x.Acts = append(x.Acts, i.Act)
+	if i.Number == 0 {
+		x.Policy, x.Catalog = i.Policy, i.Catalog
+	}
+	if i.Audit != nil {
+		x.Seen = i.Audit
+	}
+	x.Open = true
+	x.step(commit)
+}
+
+// finish notes the outcome of the newest receipt.
+func (x *index) finish(i *Intent, o *Outcome, digest plan.Digest, commit string) {
+	number := x.count() - 1
+	for n, result := range o.Batches {
+		x.Digests = append(x.Digests, result.Digest[:]...)
+		x.Numbers = append(x.Numbers, int32(number))
+		x.States = append(x.States, byte(stateNumber(result.State)))
+		x.Tenants = append(x.Tenants, x.name(i.Batches[n].Tenant))
+	}
+	x.batches, x.tenants = nil, nil
+	x.Applied.take(number, i, o)
+	x.Outcome, x.Policy, x.Catalog = digest, o.Policy, o.Catalog
+	if o.Audit != nil {
+		x.Seen = o.Audit
+	}
+	x.Open = false
+	x.step(commit)
+}
+
+func (x *index) step(commit string) {
+	raw, err := hex.DecodeString(commit)
+	if err != nil || len(raw) != hashLen {
+		raw = make([]byte, hashLen) // source gives none such
+	}
+	x.Commits = append(x.Commits, raw...)
+	x.Tip = commit
+}
+
+// name returns the place of a tenant's name.
+func (x *index) name(tenant string) int32 {
+	if x.names == nil {
+		x.names = make(map[string]int32, len(x.Names))
+		for n, name := range x.Names {
+			x.names[name] = int32(n)
+		}
+	}
+	n, ok := x.names[tenant]
+	if !ok {
+		n = int32(len(x.Names))
+		x.names[tenant], x.Names = n, append(x.Names, tenant)
+	}
+	return n
+}
+
+// inState returns the receipts in which a batch came to a state, oldest first.
+func (x *index) inState(batch plan.Digest, want State) []int {
+	if x.batches == nil {
+		x.batches = make(map[plan.Digest][]int32, len(x.Numbers))
+		for n := range x.Numbers {
+			d := plan.Digest(x.Digests[n*sha256.Size : (n+1)*sha256.Size])
+			x.batches[d] = append(x.batches[d], int32(n))
+		}
+	}
+	var receipts []int
+	for _, line := range x.batches[batch] {
+		if known()[x.States[line]] == want {
+			receipts = append(receipts, int(x.Numbers[line]))
+		}
+	}
+	return receipts
+}
+
+// ofTenant returns the receipts that had a batch of a tenant, oldest first.
+func (x *index) ofTenant(tenant string) []int {
+	if x.tenants == nil {
+		x.tenants = map[string][]int32{}
+		for line, number := range x.Numbers {
+			name := x.Names[x.Tenants[line]]
+			if list := x.tenants[name]; len(list) == 0 || list[len(list)-1] != number {
+				x.tenants[name] = append(list, number)
+			}
+		}
+	}
+	var receipts []int
+	for _, number := range x.tenants[tenant] {
+		receipts = append(receipts, int(number))
+	}
+	return receipts
+}
+
+// cachePath is where an environment's index is kept.
+func cachePath(dir, environment string, root ID) string {
+	return filepath.Join(dir, "ledger-"+environment+"-"+root.String())
+}
+
+// loadIndex reads an index out of a cache. One that is not whole, or another's,
+// is none.
+func loadIndex(dir, environment string, root ID) *index {
+	fresh := newIndex(environment, root)
+	if dir == "" {
+		return fresh
+	}
+	data, err := os.ReadFile(cachePath(dir, environment, root))
+	if err != nil || len(data) < sha256.Size {
+		return fresh
+	}
+	sum, body := data[:sha256.Size], data[sha256.Size:]
+	if got := sha256.Sum256(body); !bytes.Equal(got[:], sum) {
+		return fresh
+	}
+	x := newIndex(environment, root)
+	if err := gob.NewDecoder(bytes.NewReader(body)).Decode(x); err != nil || !x.whole(environment, root) {
+		return fresh
+	}
+	return x
+}
+
+// whole reports whether an index is of this ledger and its columns fit.
+func (x *index) whole(environment string, root ID) bool {
+	n, lines := x.count(), len(x.Numbers)
+	commits := 2 * n
+	if x.Open {
+		commits--
+	}
+	return x.Format == indexFormat && x.Environment == environment && x.Root == root && n > 0 &&
+		len(x.IDs) == n*sha256.Size && len(x.Plans) == n*sha256.Size && len(x.Commits) == commits*hashLen &&
+		len(x.Digests) == lines*sha256.Size && len(x.States) == lines && len(x.Tenants) == lines &&
+		x.commit(commits-1) == x.Tip && x.id(0) == root
+}
+
+// save keeps an index in a cache.
+func (x *index) save(dir string) (err error) {
+	if dir == "" {
+		return nil
+	}
+	var body bytes.Buffer
+	if err := gob.NewEncoder(&body).Encode(x); err != nil {
+		return fmt.Errorf("keep the ledger's index: %w", err)
+	}
+	sum := sha256.Sum256(body.Bytes())
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("keep the ledger's index: %w", err)
+	}
+	f, err := os.CreateTemp(dir, "ledger-*.tmp")
+	if err != nil {
+		return fmt.Errorf("keep the ledger's index: %w", err)
+	}
+	_, err = f.Write(append(sum[:], body.Bytes()...))
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), cachePath(dir, x.Environment, x.Root))
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("keep the ledger's index: %w", err), os.Remove(f.Name()))
+	}
+	return nil
+}
