@@ -50,8 +50,8 @@ type History func(subject Subject, of string) (*Last, error)
 // hands wrote the tenant last, and again plans what was last applied with another
 // builder.
 func (b *Builder) classify(p *Part, by string, again func(*Builder, *Last) (Part, error)) error {
-	if b.history == nil {
-		return nil
+	if err := b.compareTarget(p, again); err != nil || b.history == nil {
+		return err
 	}
 	known := map[*Last]map[changeKey]string{}
 	for i := range p.batches {
@@ -75,6 +75,26 @@ func (b *Builder) classify(p *Part, by string, again func(*Builder, *Last) (Part
 	return nil
 }
 
+// compareTarget marks the changes that a plan of the branch that is merged into
+// has too.
+func (b *Builder) compareTarget(p *Part, again func(*Builder, *Last) (Part, error)) error {
+	if b.target == nil || len(p.batches) == 0 {
+		return nil
+	}
+	wants, err := b.replan(b.target, again)
+	if err != nil {
+		return err
+	}
+	for i := range p.batches {
+		for j := range p.batches[i].Changes {
+			c := &p.batches[i].Changes[j]
+			want, too := wants[c.key()]
+			c.Anyway = too && want == c.wants()
+		}
+	}
+	return nil
+}
+
 // replan plans what was last applied anew, and gives what each change wants.
 func (b *Builder) replan(last *Last, again func(*Builder, *Last) (Part, error)) (map[changeKey]string, error) {
 	old := NewBuilder(Header{At: last.At, Environment: b.environment}, last.Desired.Catalog, last.Desired.Holds)
@@ -85,7 +105,7 @@ func (b *Builder) replan(last *Last, again func(*Builder, *Last) (Part, error)) 
 	wants := map[changeKey]string{}
 	for i := range part.batches {
 		for _, c := range part.batches[i].Changes {
-			wants[c.key()] = string(c.Action) + c.After
+			wants[c.key()] = c.wants()
 		}
 	}
 	return wants, nil
@@ -101,12 +121,15 @@ func (c *Change) key() changeKey {
 	return changeKey{c.Kind, c.Facility, c.Key, c.EHRModule}
 }
 
+// wants is what a change makes of what it is of.
+func (c *Change) wants() string { return string(c.Action) + " " + c.After }
+
 func (c *Change) classify(last map[changeKey]string, by string) {
 	wants, moved := last[c.key()]
 	switch {
 	case !moved:
 		c.Class = Pending
-	case wants == string(c.Action)+c.After:
+	case wants == c.wants():
 		c.Class = Drift
 		c.sayDrift(by)
 	default:

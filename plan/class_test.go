@@ -140,3 +140,19 @@ func TestTheFleetsOwnRulesAreBatches(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatTheTargetWouldChangeToo(t *testing.T) {
+	target, branch := tenant(), tenant()
+	target.Grants = []catalog.Adjustment{{Module: module("ward"), Reason: "bought"}}
+	branch.Grants = append([]catalog.Adjustment{{Module: module("theatre"), Reason: "bought too"}}, target.Grants...)
+	b := plan.NewBuilder(plan.Header{
+		At: day("2027-01-01"), Environment: environment("default"),
+		Target: &catalog.Desired{Catalog: testCatalog(), Tenants: []catalog.Declaration{must(catalog.Declare(target, "tenants/kisumu"))}},
+	}, testCatalog(), nil)
+	b.Add(must(b.Tenant(branch, live(inStep))))
+	for _, c := range must(b.Plan()).Batches[0].Changes {
+		if want := c.Module == "ward"; c.Anyway != want {
+			t.Errorf("%s at %s: anyway %t, want %t", c.Module, c.Facility, c.Anyway, want)
+		}
+	}
+}

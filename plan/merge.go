@@ -49,6 +49,7 @@ type Builder struct {
 	turned map[catalog.EditionKey]map[string]bool
 	// history tells what was last applied; nil where there is no ledger.
 	history History
+	target  *Last // the branch that is merged into; nil where there is none
 }
 
 // Part is what a plan says of one tenant.
@@ -74,7 +75,10 @@ type Header struct {
 	// LastPolicy and LastCatalog are the digests that were last applied; nil where no
 	// ledger is founded.
 	LastPolicy, LastCatalog *Digest
-	History                  History  // nil where no ledger is founded
+	History                 History // nil where no ledger is founded
+	// Target is the branch that what is planned is to be merged into: what a plan of
+	// it would change too is marked. Nil where nothing is merged.
+	Target *catalog.Desired
 }
 
 // NewBuilder starts a plan. Holds that have ended by the header's At hold
@@ -87,6 +91,9 @@ func NewBuilder(h Header, c *catalog.Catalog, holds []catalog.Hold) *Builder {
 		Base: h.Base, Nonce: h.Nonce, Live: h.Live, Source: h.Source, Policy: h.Policy, Catalog: h.Catalog, Warnings: h.Warnings,
 		Batches: []Batch{}, Scheduled: []Entry{}, Held: []Held{}, Refusals: []Refusal{}, Unreadable: []Unreadable{},
 	}, holds: map[catalog.TenantID][]catalog.Hold{}, turned: map[catalog.EditionKey]map[string]bool{}, history: h.History}
+	if h.Target != nil {
+		b.target = &Last{Desired: h.Target, At: b.plan.At}
+	}
 	b.plan.Live.ObservedAt = second(h.Live.ObservedAt)
 	if h.Warnings == nil {
 		b.plan.Warnings = []Warning{}

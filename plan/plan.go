@@ -166,6 +166,7 @@ type Entry struct {
 // Change is one row that comes or goes, or one thing else that is made or altered.
 type Change struct {
 	Action    Action   `json:"action"`
+	Anyway    bool     `json:"anyway,omitempty"` // a plan of the branch that is merged into has it too
 	After     string   `json:"after,omitempty"`  // how it is to be, for what is no row
 	Before    string   `json:"before,omitempty"` // how it is, for what is altered
 	Class     Class    `json:"class"`

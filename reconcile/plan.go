@@ -23,8 +23,12 @@ type PlanRequest struct {
 	ExpiresIn   time.Duration
 	Nonce       string
 	Warnings    []plan.Warning
-	// History tells what was last applied; nil where no ledger is founded.
-	History plan.History
+	Target      *catalog.Desired // the branch that Desired is to be merged into; nil for none
+	Base        *plan.Applied    // the newest receipt; nil before the first apply
+	// History tells what was last applied, LastPolicy and LastCatalog what of the
+	// fleet's own rules; nil where no ledger is founded.
+	History                 plan.History
+	LastPolicy, LastCatalog *plan.Digest
 	// Seen is told of each tenant as it was read, by many goroutines; nil for
 	// nobody.
 	Seen func(*catalog.Tenant, plan.Live)
@@ -165,6 +169,7 @@ func newBuilder(e EHR, r *PlanRequest, instance string) (*plan.Builder, error) {
 		At: r.At, CreatedAt: r.Now, ExpiresAt: r.Now.Add(r.ExpiresIn),
 		Environment: r.Environment.Environment, Instance: instance, Nonce: r.Nonce,
 		Live:   plan.Observation{EHR: e.URL(), ObservedAt: r.Now},
-		Source: r.Source, Policy: policy, Catalog: digest, Warnings: r.Warnings, History: r.History,
+		Source: r.Source, Policy: policy, Catalog: digest, Warnings: r.Warnings,
+		Target: r.Target, Base: r.Base, History: r.History, LastPolicy: r.LastPolicy, LastCatalog: r.LastCatalog,
 	}, r.Desired.Catalog, r.Desired.Holds), nil
 }

@@ -24,6 +24,7 @@ type planOptions struct {
 	out       string
 	expiresIn time.Duration
 	detailed  bool
+	against   againstFlags
 }
 
 // defaultExpiry is for how long a plan may be applied.
@@ -46,10 +47,14 @@ shows every row that would come or go, with its reason and its place. It writes
 nothing to the platform. --out saves the plan, to be signed and applied.
 
 A fleet that declares a change for later (from, until) shows it as scheduled.
+With --onto the plan is of what the branch would be once it is merged, and what
+the other branch would change anyway is listed apart. What vanished since --base
+(or since --onto) without a tombstone is a mistake: absence is never a command.
 With --detailed-exitcode the exit status is 2 where there is something to change
 now; what is scheduled does not count.`,
 		Example: `  charter plan --ehr https://platform.example.org --token-file token
   charter plan --out plan.json
+  charter plan --onto origin/main -o markdown
   charter plan --tenant kisumu --at 2027-03-01`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.plan(cmd.Context(), &o) },
@@ -57,6 +62,7 @@ now; what is scheduled does not count.`,
 	o.bind(cmd)
 	o.output.bind(cmd, "text", "json", "markdown", "html")
 	cmd.Flags().StringVar(&o.out, "out", "", "save the plan as `FILE`")
+	o.against.bind(cmd)
 	cmd.Flags().BoolVar(&o.detailed, "detailed-exitcode", false, "end with 2 where there are changes")
 	return cmd
 }
@@ -94,7 +100,7 @@ func (a *app) makePlan(ctx context.Context, o *planOptions) (*plan.Plan, error) 
 	if o.expiresIn <= 0 {
 		return nil, fail(exitUsage, "--expires-in %s: want a time to come", o.expiresIn)
 	}
-	l, err := o.repo.load(ctx, a)
+	l, err := o.against.load(ctx, a, &o.repo, at)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +124,7 @@ func (a *app) makePlan(ctx context.Context, o *planOptions) (*plan.Plan, error) 
 		Desired: &l.fleet.Desired, Tenants: tenants, Chosen: o.scope.chosen(), Environment: environment,
 		Source: plan.Source{Commit: l.commit.Hash, Ref: l.commit.Ref, Repository: l.repository, Tree: l.commit.Tree},
 		At:     at, Now: now, ExpiresIn: o.expiresIn, Nonce: hex.EncodeToString(nonce),
-		Warnings: planWarnings(l.fleet.Warnings(at)),
+		Warnings: planWarnings(l.fleet.Warnings(at)), Target: l.desiredTarget(),
 	})
 	if err != nil {
 		return nil, unread(err)

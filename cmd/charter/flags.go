@@ -49,6 +49,9 @@ type loaded struct {
 	fleet      *schema.Fleet
 	commit     source.Commit
 	repository string // the remote's URL, or ""
+	// target is the branch that the commit was merged into for the evaluation; nil
+	// for none.
+	target *schema.Fleet
 }
 
 // load evaluates the commit that the flags name.
@@ -58,7 +61,11 @@ func (f *repoFlags) load(ctx context.Context, a *app) (*loaded, error) {
 		return nil, failHint(exitFailed, "name the fleet's folder with -C, or make one: charter init DIR", "%w", err)
 	}
 	defer repo.Close()
-	commit, err := repo.Resolve(f.rev)
+	return f.evaluate(ctx, a, repo, f.rev)
+}
+
+func (f *repoFlags) evaluate(ctx context.Context, a *app, repo *source.Repository, rev string) (*loaded, error) {
+	commit, err := repo.Resolve(rev)
 	if err != nil {
 		return nil, fail(exitFailed, "%w", err)
 	}
@@ -66,7 +73,7 @@ func (f *repoFlags) load(ctx context.Context, a *app) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &loaded{fleet, commit, repo.Remote()}, nil
+	return &loaded{fleet: fleet, commit: commit, repository: repo.Remote()}, nil
 }
 
 func (f *repoFlags) open(ctx context.Context) (*source.Repository, error) {
