@@ -20,6 +20,7 @@ const (
 	noAlternative = "%d errors in empty disjunction:"
 	noValue       = "incomplete value %v"
 	otherKind     = "conflicting values %s and %s (mismatched types %s and %s)"
+	undefined     = "reference %q not found"
 	unusedImport  = "imported and not used: %s"
 )
 
@@ -108,6 +109,9 @@ func (u *unit) cueProblems(faults []cueFault) Problems {
 		}
 		places := u.places(f.positions, u.label(f.path))
 		p := problemf(f.code, places[0], "%s", cut(strings.Join(f.messages, "; ")))
+		if f.format == undefined {
+			p.Hint = "where it is a text, put it in quotes"
+		}
 		if len(f.path) > 0 {
 			p.Message = cut(strings.Join(f.path, ".")) + ": " + p.Message
 		}
