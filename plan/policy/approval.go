@@ -1,0 +1,287 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/seal"
+)
+
+// scheduledFor is how long a scheduled entry is good from its time on.
+const scheduledFor = 14 * 24 * time.Hour
+
+// Approval is a bundle whose signature holds.
+type Approval struct {
+	Opened *seal.Opened
+	// Forge is the account whose review it is, such as github:1234, where a notary
+	// signed it; "" where the approver did.
+	Forge string
+	Name  string // how messages call the bundle: its file's name
+}
+
+// ID tells approvals apart, whatever their bundles' bytes: the key that signed
+// and what it signed.
+type ID [sha256.Size]byte
+
+// ID returns the approval's.
+func (a *Approval) ID() ID {
+	return sha256.Sum256(append(a.Opened.Signer[:], a.Opened.Statement...))
+}
+
+// Unverified is a bundle that does not verify.
+type Unverified struct {
+	Name string // its file's name
+	Err  error  // as Verifier.Open returned it
+}
+
+// Due is a batch whose rows a receipt has recorded as scheduled: what was
+// approved then counts for it now.
+type Due struct {
+	Batch plan.Digest // of this plan
+	Entry plan.Digest // that was approved, of which the batch's lines are all or a part
+	At    time.Time   // from when on
+}
+
+// Writer is one of those who wrote a change.
+type Writer struct {
+	Email  string // of an author, committer or Co-authored-by line
+	Person string // whose key signed the commit; "" where only the address is known
+}
+
+// Note says what an approval is for a unit.
+type Note struct {
+	Name   string `json:"name"`   // the bundle's
+	Person string `json:"person"` // "" where the key is nobody's
+	Counts bool   `json:"counts"`
+	Text   string `json:"text"` // why it does not count, or what it says
+}
+
+// tally is what the approvals of a unit come to.
+type tally struct {
+	approved map[string]int // by person, the approval's index: all who said yes and whose evidence counts
+	rejected []string       // people who could approve and said no
+	notes    []Note
+	bundles  []int // of Input.Approvals, in their order: those of people who may
+}
+
+// tally counts the approvals of a unit by person. They stand oldest first: of one
+// person the last word counts.
+func (c *court) tally(u *unit, n Need) tally {
+	t := tally{approved: map[string]int{}}
+	rejected := map[string]bool{}
+	for i := range c.in.Approvals {
+		a := &c.in.Approvals[i]
+		if !c.about(a, u) {
+			continue
+		}
+		person, why := c.approver(a, u, n)
+		note := Note{Name: a.Name, Counts: why == ""}
+		if person != nil {
+			note.Person = person.ID
+		}
+		switch note.Text = why; {
+		case why != "":
+		case a.Opened.Approval.Decision == seal.Reject:
+			note.Text, note.Counts = "rejects it", c.may(person, n)
+			delete(t.approved, person.ID)
+			rejected[person.ID] = note.Counts
+		default:
+			note.Text = "approves it"
+			t.approved[person.ID] = i
+			delete(rejected, person.ID)
+		}
+		t.notes = append(t.notes, note)
+	}
+	for person, could := range rejected {
+		if could {
+			t.rejected = append(t.rejected, person)
+		}
+	}
+	for person, i := range t.approved {
+		if c.may(c.policy.Person(person), n) {
+			t.bundles = append(t.bundles, i)
+		}
+	}
+	slices.Sort(t.rejected)
+	slices.Sort(t.bundles)
+	return t
+}
+
+// may reports whether a person holds what the unit needs.
+func (c *court) may(person *catalog.Person, n Need) bool { return c.policy.Holds(person, n.Capability) }
+
+// about reports whether the unit is a leaf under the root that was signed: of
+// other plans' approvals nothing is said.
+func (c *court) about(a *Approval, u *unit) bool {
+	leaves := c.trees[a.Opened.Approval.Batches]
+	if _, is := leaves[u.digest]; is {
+		return true
+	}
+	due, is := c.due[u.digest]
+	if !is {
+		return false
+	}
+	_, is = leaves[due.Entry]
+	return is
+}
+
+// approver returns whose decision an approval is, and why it does not count; "".
+func (c *court) approver(a *Approval, u *unit, n Need) (*catalog.Person, string) {
+	person, evidence, err := c.signer(a)
+	if err != nil {
+		return nil, err.Error()
+	}
+	use := seal.Use{At: c.in.Now, Environment: c.in.Environment, Batches: a.Opened.Approval.Batches, Tenant: u.id()}
+	due, scheduled := c.due[u.digest]
+	if scheduled { // it has not expired before its time has come, and is good for a while from then
+		use.At = time.Time{}
+		if c.in.Now.Before(due.At) || c.in.Now.After(due.At.Add(scheduledFor)) {
+			return person, fmt.Sprintf("it was for %s and %d days from then", due.At.Format(time.RFC3339), int(scheduledFor.Hours())/24)
+		}
+	}
+	if objections := a.Opened.Approval.Objections(use); len(objections) > 0 {
+		return person, objections[0].Text
+	}
+	if c.in.Spent != nil && c.in.Spent(u.digest, a.ID()) {
+		return person, "it is spent: a receipt says that its batch is done"
+	}
+	if !slices.Contains(n.Evidence, evidence) {
+		return person, fmt.Sprintf("a decision by %s does not count here", evidence)
+	}
+	if why := c.wrote(person, u, n); why != "" {
+		return person, why
+	}
+	return person, ""
+}
+
+// signer returns whose decision an approval is.
+func (c *court) signer(a *Approval) (*catalog.Person, catalog.Evidence, error) {
+	if a.Forge == "" {
+		person, err := c.in.Roster.Person(a.Opened.Signer, c.in.Now)
+		return person, catalog.ByKey, err
+	}
+	if _, err := c.in.Roster.Applier(a.Opened.Signer, catalog.MayNotary, c.in.Now); err != nil {
+		return nil, catalog.ByForge, err
+	}
+	for i := range c.policy.People {
+		person := &c.policy.People[i]
+		if slices.Contains(person.Forge, a.Forge) && !person.LeftAt(c.in.Now) {
+			return person, catalog.ByForge, nil
+		}
+	}
+	return nil, catalog.ByForge, fmt.Errorf("account %.40q: it is nobody's", a.Forge)
+}
+
+// wrote says why a person may not approve a change as one of its writers; "". An
+// address that is nobody's may be anybody's, and so is the approver's.
+func (c *court) wrote(person *catalog.Person, u *unit, n Need) string {
+	if n.Writers {
+		return ""
+	}
+	if c.in.Writers == nil {
+		return "who wrote the change is not known, and the approver may have"
+	}
+	for _, w := range c.in.Writers(u.tenant, u.subject) {
+		whose := w.Person
+		if whose == "" {
+			whose = c.byEmail(w.Email)
+		}
+		switch whose {
+		case "":
+			return fmt.Sprintf("%.80q wrote the change and is nobody's address: it may be the approver's", w.Email)
+		case person.ID:
+			return "the approver wrote the change"
+		}
+	}
+	return ""
+}
+
+func (c *court) byEmail(email string) string {
+	for i := range c.policy.People {
+		if strings.EqualFold(c.policy.People[i].Email, email) {
+			return c.policy.People[i].ID
+		}
+	}
+	return ""
+}
+
+// approvals is the brake of missing approvals, and then that of capabilities.
+func (c *court) approvals(u *unit, n Need, t tally) *Refusal {
+	if len(t.rejected) > 0 {
+		return u.refuse(Missing, "that person approves it later, or the change is altered", "%s rejects it", strings.Join(t.rejected, ", "))
+	}
+	if missing := n.Approvals - len(t.approved); missing > 0 {
+		r := u.refuse(Missing, "their approval", "%s of %s by people with %s %s missing: %s could give %s",
+			count(missing, "more approval"), count(n.Approvals, "approval"), n.Capability, verb(missing),
+			some(c.able(u, n, t), "nobody in the policy"), it(missing))
+		return c.suspect(r)
+	}
+	if missing := n.Approvals - len(t.bundles); missing > 0 {
+		r := u.refuse(Incapable, "their approval", "%s needed, and %d of %s hold %s: %s could give %s",
+			count(n.Approvals, "approval"), len(t.bundles), count(len(t.approved), "approver"), n.Capability,
+			some(c.able(u, n, t), "nobody in the policy"), it(missing))
+		return c.suspect(r)
+	}
+	return c.lastApprover(u)
+}
+
+// suspect makes a refusal one of trust where a bundle that does not verify might
+// have been what is missing.
+func (c *court) suspect(r *Refusal) *Refusal {
+	if len(c.in.Unverified) == 0 {
+		return r
+	}
+	var bad []string
+	for _, b := range c.in.Unverified {
+		bad = append(bad, fmt.Sprintf("%s (%s)", b.Name, b.Err))
+	}
+	r.Exit = exitTrust
+	r.Text += "; not counted, as it does not verify: " + strings.Join(bad, ", ")
+	return r
+}
+
+// able are the people who could give what is missing.
+func (c *court) able(u *unit, n Need, t tally) []string {
+	var ids []string
+	rule := catalog.Rule{Capability: n.Capability, Evidence: n.Evidence}
+	for _, person := range c.policy.Satisfiers(&rule, c.in.Now) {
+		if _, already := t.approved[person.ID]; !already && c.wrote(person, u, n) == "" {
+			ids = append(ids, person.ID)
+		}
+	}
+	return ids
+}
+
+// lastApprover refuses a policy after which nobody could approve another, where
+// there is somebody now and no keys for recovery would be left.
+func (c *court) lastApprover(u *unit) *Refusal {
+	next := c.facts.desired
+	if u.subject != plan.Policy || next == nil {
+		return nil
+	}
+	rule := catalog.Rule{Capability: u.capability, Evidence: []catalog.Evidence{catalog.ByKey, catalog.ByForge}}
+	if len(next.PolicyData.Satisfiers(&rule, c.in.Now)) > 0 || next.PolicyData.Recovery != nil || len(c.policy.Satisfiers(&rule, c.in.Now)) == 0 {
+		return nil
+	}
+	return u.refuse(Missing, "a policy that keeps one, or keys for recovery",
+		"by the new policy nobody could approve another: no person who stays has %s and a key", u.capability)
+}
+
+func verb(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+func it(n int) string {
+	if n == 1 {
+		return "it"
+	}
+	return "them"
+}

@@ -1,0 +1,175 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan/seal"
+)
+
+// Roster is a policy whose keys have been read. Many goroutines may use it.
+type Roster struct {
+	policy   *catalog.Policy
+	holders  map[seal.Fingerprint]holder
+	verifier *seal.Verifier
+	commits  *seal.CommitVerifier
+}
+
+// holder is whose a key is: a person or an applier.
+type holder struct {
+	person  *catalog.Person
+	applier *catalog.Applier
+	key     seal.CommitKey
+}
+
+func (h holder) String() string {
+	if h.person != nil {
+		return "person " + h.person.ID
+	}
+	return "applier " + h.applier.ID
+}
+
+// NewRoster reads the keys of a policy. Its error says which key cannot be read,
+// or which two hold one; a policy that the schema let pass has neither.
+func NewRoster(p *catalog.Policy) (*Roster, error) {
+	r := &Roster{policy: p, holders: map[seal.Fingerprint]holder{}}
+	var commits []seal.CommitKey
+	var approves []seal.PublicKey
+	read := func(h holder, keys []catalog.PolicyKey) error {
+		for i := range keys {
+			commit, approval, err := seal.ParseKey(keys[i].Text)
+			if err != nil {
+				return fmt.Errorf("key of %s: %w", h, err)
+			}
+			h.key = commit
+			if other, held := r.holders[commit.Fingerprint()]; held && other.String() != h.String() {
+				return fmt.Errorf("key %s: it is of %s and of %s", commit.Fingerprint().Short(), other, h)
+			}
+			r.holders[commit.Fingerprint()] = h
+			if h.person != nil {
+				commits = append(commits, commit)
+			}
+			if approval != nil {
+				approves = append(approves, *approval)
+			}
+		}
+		return nil
+	}
+	for i := range p.People {
+		h := holder{person: &p.People[i]}
+		for _, keys := range [][]catalog.PolicyKey{h.person.Keys, h.person.SSH} {
+			if err := read(h, keys); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for i := range p.Appliers {
+		h := holder{applier: &p.Appliers[i]}
+		if err := read(h, h.applier.Keys); err != nil {
+			return nil, err
+		}
+	}
+	r.verifier, r.commits = seal.NewVerifier(approves...), seal.NewCommitVerifier(commits...)
+	return r, nil
+}
+
+// Policy returns the policy that the roster is of.
+func (r *Roster) Policy() *catalog.Policy { return r.policy }
+
+// Verifier opens bundles that anybody of the roster has signed, machines and
+// those who have left with them: whether it counts is judged afterwards, so that
+// it can be said by name why it does not.
+func (r *Roster) Verifier() *seal.Verifier { return r.verifier }
+
+// Person returns whose a key is that is in force at a time; its error says in
+// words why the key is nobody's.
+func (r *Roster) Person(key seal.Fingerprint, at time.Time) (*catalog.Person, error) {
+	h, err := r.alive(key, at)
+	if err != nil {
+		return nil, err
+	}
+	if h.person == nil {
+		return nil, fmt.Errorf("key %s: it is of %s, and a machine never approves", key.Short(), h)
+	}
+	return h.person, nil
+}
+
+// Applier returns the machine that a key is of, in force at a time and for a
+// duty; its error says in words why there is none.
+func (r *Roster) Applier(key seal.Fingerprint, duty catalog.Duty, at time.Time) (*catalog.Applier, error) {
+	h, err := r.alive(key, at)
+	if err != nil {
+		return nil, err
+	}
+	if h.applier == nil {
+		return nil, fmt.Errorf("key %s: it is of %s, who is no applier", key.Short(), h)
+	}
+	for _, may := range h.applier.May {
+		if may == duty {
+			return h.applier, nil
+		}
+	}
+	return nil, fmt.Errorf("key %s: %s may not %s", key.Short(), h, duty)
+}
+
+func (r *Roster) alive(key seal.Fingerprint, at time.Time) (holder, error) {
+	h, known := r.holders[key]
+	if !known {
+		return h, fmt.Errorf("key %s: the policy does not know it", key.Short())
+	}
+	if h.person != nil && h.person.LeftAt(at) {
+		return h, fmt.Errorf("key %s: %s left on %s", key.Short(), h, catalog.FormatTime(h.person.Leaves))
+	}
+	if revoked := r.revocation(h, at); revoked != nil {
+		return h, fmt.Errorf("key %s: it is of %s and was revoked since %s", key.Short(), h, revoked.Since)
+	}
+	return h, nil
+}
+
+// revocation returns what took a key out of service by a time, or nil. One that
+// names a receipt has begun: the receipt is of the past.
+func (r *Roster) revocation(h holder, at time.Time) *catalog.RevokedKey {
+	lists := [][]catalog.RevokedKey{r.policy.Revoked}
+	if h.person != nil {
+		lists = append(lists, h.person.Revoked)
+	}
+	for _, list := range lists {
+		for i := range list {
+			if since, dated := sinceTime(list[i].Since); names(list[i].Fingerprint, h.key) && (!dated || !at.Before(since)) {
+				return &list[i]
+			}
+		}
+	}
+	return nil
+}
+
+// sinceTime reads when a key was lost, where that is a time and no receipt.
+func sinceTime(text string) (time.Time, bool) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339Nano} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// names reports whether a fingerprint in a policy is of a key, in any of the
+// spellings that tools show.
+func names(fingerprint string, key seal.CommitKey) bool {
+	return fingerprint == key.Fingerprint().String() || strings.EqualFold(fingerprint, key.Name()) && !strings.HasPrefix(fingerprint, "SHA256:") ||
+		fingerprint == key.Name()
+}
+
+// Commit returns who signed a commit, given the whole object, by a key that is
+// in force at the time of judging. That is the verifier's clock and not the
+// commit's date, which its signer chose: who has left, or lost a key, signs
+// nothing that is yet to be applied, however it is dated.
+func (r *Roster) Commit(object []byte, at time.Time) (*catalog.Person, error) {
+	signature, err := r.commits.Verify(object)
+	if err != nil {
+		return nil, err
+	}
+	return r.Person(signature.Signer, at)
+}
