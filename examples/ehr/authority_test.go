@@ -410,6 +410,18 @@ func TestWhatPeopleDidNotApproveIsRefused(t *testing.T) {
 	w.put(t, g, named.authority(t), more...).want(200)
 }
 
+func TestAnApprovalForAnotherEnvironmentIsNotTakenWhereItIsNamed(t *testing.T) {
+	w := verifying(t, "--environment", "prod")
+	body := object{"id": "o", "name": "O"}
+	write := func(environment string) call {
+		lines := requestLines(t, "o", "organisation", "POST", "/clients", "base none", body)
+		lines[1] = "environment " + environment
+		return w.root(t, "POST", "/clients", sent(body, word{lines: lines, by: []person{w.ada}, environment: environment}.authority(t)))
+	}
+	write("staging").refused(403, "authority-invalid")
+	write("prod").want(201)
+}
+
 func TestARemovalNeedsTwoPeopleAndOneKeyIsOnePerson(t *testing.T) {
 	w := verifying(t)
 	g := w.hospital(t, "mercy")
@@ -527,6 +539,8 @@ func TestKeysThatCannotBeTrustedEndTheStart(t *testing.T) {
 		"no key":                      {[]string{"--trust", tokensFile(t)}, 1},
 		"a person who is a machine":   {[]string{"--trust", key, "--trust-applier", key}, 1},
 		"machines without people":     {[]string{"--trust-applier", key}, 64},
+		"an environment and no keys":  {[]string{"--environment", "prod"}, 64},
+		"a name of no environment":    {[]string{"--trust", key, "--environment", "A B"}, 64},
 		"no number":                   {[]string{"--trust", key, "--need", "all"}, 64},
 		"a need of nobody":            {[]string{"--trust", key, "--need", "1,revoke=0"}, 64},
 		"a need of an unknown kind":   {[]string{"--trust", key, "--need", "1,edit=2"}, 64},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/examples/ehr/authority"
 	"github.com/veonahealth/charter/examples/ehr/internal/platform"
 	"github.com/veonahealth/charter/examples/ehr/internal/seed"
@@ -33,6 +34,7 @@ type options struct {
 	// What people must have approved, and by which keys: files, and how many.
 	trust, trustApplier []string
 	need                authority.Need
+	environment         catalog.Environment // the zero one for any
 }
 
 // parseOptions reads the command line. It writes help to help where that is
@@ -59,9 +61,13 @@ func parseOptions(args []string, help io.Writer) (*options, error) {
 		o.need, err = authority.ParseNeed(text)
 		return err
 	})
+	flags.Func("environment", "the `NAME` of this environment: approvals for another do not count", func(text string) (err error) {
+		o.environment, err = catalog.ParseEnvironment(text)
+		return err
+	})
 	err := flags.Parse(repeatKeys(args))
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID] [--outbox FILE] [--grace DURATION] [--rate N] [--fault FILE] [--seed-fleet N] [--restore FILE] [--trust PEM…] [--trust-applier PEM…] [--need 1,revoke=2]")
+		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID] [--outbox FILE] [--grace DURATION] [--rate N] [--fault FILE] [--seed-fleet N] [--restore FILE] [--trust PEM…] [--trust-applier PEM…] [--need 1,revoke=2] [--environment NAME]")
 		flags.SetOutput(help)
 		flags.PrintDefaults()
 	}
@@ -89,6 +95,8 @@ func (o *options) check(rest []string) error {
 		return errors.New("--restore: want a database in a file")
 	case len(o.trust) == 0 && len(o.trustApplier) > 0:
 		return errors.New("--trust-applier: want --trust too, or nothing is verified")
+	case len(o.trust) == 0 && !o.environment.IsZero():
+		return errors.New("--environment: want --trust too, or nothing is verified")
 	case o.rate < 0:
 		return fmt.Errorf("--rate %d: want 0 or more", o.rate)
 	case o.tokens == "":

@@ -67,7 +67,7 @@ func (o *options) checker() (*authority.Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return authority.New(people, appliers, o.need)
+	return authority.New(authority.Trust{People: people, Appliers: appliers, Need: o.need, Environment: o.environment})
 }
 
 func readKeys(names []string) ([]seal.PublicKey, error) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan/seal"
 )
 
@@ -57,24 +58,34 @@ func (n Need) of(w *Write) int {
 	return max(n.Grant, n.Revoke)
 }
 
+// Trust is whose word counts, and for what.
+type Trust struct {
+	People   []seal.PublicKey // who may approve
+	Appliers []seal.PublicKey // machines; none of them approves
+	Need     Need
+	// Environment is the only one whose approvals count; the zero Environment takes
+	// those of any. An EHR should name its own: two platforms that begin alike have
+	// grants of the same tag, and what was meant for the one would fit the other.
+	Environment catalog.Environment
+}
+
 // Checker checks authorities. Many goroutines may use it.
 type Checker struct {
-	people   *seal.Verifier
-	appliers *seal.Verifier
-	need     Need
+	people      *seal.Verifier
+	need        Need
+	environment catalog.Environment
 }
 
 // errTwoSides says that a key is given for a person and for a machine.
 var errTwoSides = errors.New("it is a person's and an applier's: machines do not approve")
 
-// New returns a Checker that counts the approvals of people. Appliers are the
-// machines that may carry out what a mandate allows; a key must not be both.
-func New(people, appliers []seal.PublicKey, need Need) (*Checker, error) {
-	for _, key := range people {
+// New returns a Checker. A key must not be a person's and an applier's.
+func New(t Trust) (*Checker, error) {
+	for _, key := range t.People {
 		same := func(other seal.PublicKey) bool { return other.Fingerprint() == key.Fingerprint() }
-		if slices.ContainsFunc(appliers, same) {
+		if slices.ContainsFunc(t.Appliers, same) {
 			return nil, fmt.Errorf("key %s: %w", key.Fingerprint().Short(), errTwoSides)
 		}
 	}
-	return &Checker{seal.NewVerifier(people...), seal.NewVerifier(appliers...), need}, nil
+	return &Checker{seal.NewVerifier(t.People...), t.Need, t.Environment}, nil
 }

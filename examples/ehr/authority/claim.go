@@ -78,6 +78,10 @@ func (c *Checker) Read(authority []byte, now time.Time) *Claim {
 		claim.fault = errors.New("authority: not of the form that plans name")
 		return claim
 	}
+	if only := c.environment; !only.IsZero() && wire.Environment != only {
+		claim.fault = fmt.Errorf("environment %s: this is %s", wire.Environment, only)
+		return claim
+	}
 	if len(wire.Approvals) > maxApprovals {
 		claim.fault = fmt.Errorf("authority: %d approvals, want at most %d", len(wire.Approvals), maxApprovals)
 		return claim
