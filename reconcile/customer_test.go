@@ -229,7 +229,7 @@ func (c *customer) complete(t testing.TB, before map[string]int) {
 		"annex admin", "annex chart", "annex lab", "annex maternity", "annex register", "annex rx", "annex scribe",
 		"main admin", "main chart", "main lab", "main maternity", "main register", "main rx", "main scribe",
 	}, c.Grant(t, "kisumu").Rows)
-	same(t, "left to do", []string{}, changes(c.fleet.plan(t, newClient(t, c.URL))))
+	same(t, "left to do", []string{}, changes(c.fleet.plan(t, c.client)))
 }
 
 func TestEverySubjectIsCarriedOutInOneApplyAndOnce(t *testing.T) {

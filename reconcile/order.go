@@ -17,9 +17,9 @@ func (a *applier) run(platform ehr.Platform) error {
 	a.rules()
 	a.together(plan.Edition)
 	a.together(plan.Organisation)
-	chains, rows := a.chains()
-	if rows > fewTenants && streams(a.ehr, platform) {
-		return a.bulk(chains)
+	chains, stamped := a.chains()
+	if len(stamped) > fewTenants && streams(a.ehr, platform) {
+		return a.bulk(chains, stamped)
 	}
 	g := &errgroup.Group{}
 	g.SetLimit(a.ehr.Parallelism())
@@ -52,28 +52,35 @@ func (a *applier) together(subject plan.Subject) {
 	_ = g.Wait() // what became of each is in its outcome
 }
 
-// chains are the batches of each tenant, as indices in the plan's order, and how
-// many of them write rows.
-func (a *applier) chains() (chains map[string][]int, rows int) {
-	chains = map[string][]int{}
+// chains are the batches of each tenant, as indices in the plan's order, and the
+// tenants whose rows stand on a grant that is there already.
+func (a *applier) chains() (chains map[string][]int, stamped map[string]bool) {
+	chains, stamped = map[string][]int{}, map[string]bool{}
 	for i := range a.request.Plan.Batches {
 		b := &a.request.Plan.Batches[i]
-		if b.Subject.OfTenant() && a.wants(i) {
-			chains[b.Tenant] = append(chains[b.Tenant], i)
+		if !b.Subject.OfTenant() || !a.wants(i) {
+			continue
 		}
-		if b.Subject == plan.Entitlements && a.wants(i) {
-			rows++
+		chains[b.Tenant] = append(chains[b.Tenant], i)
+		if _, ok := b.Base.Stamp(); ok {
+			stamped[b.Tenant] = true
 		}
 	}
-	return chains, rows
+	return chains, stamped
 }
 
-// bulk reads all grants in one stream and carries out each chain as its tenant
-// comes by: a grant that came is whole, whatever becomes of the stream, and a
-// write stands on its stamp. Tenants that do not come are read one by one.
-func (a *applier) bulk(chains map[string][]int) error {
+// bulk reads all grants in one stream and carries out each chain that needs one as
+// its tenant comes by: a grant that came is whole, whatever becomes of the stream,
+// and a write stands on its stamp. Tenants that do not come are read one by one.
+func (a *applier) bulk(chains map[string][]int, stamped map[string]bool) error {
 	g := &errgroup.Group{}
 	g.SetLimit(besideStream(a.ehr))
+	for tenant, chain := range chains {
+		if !stamped[tenant] {
+			delete(chains, tenant)
+			g.Go(func() error { a.chain(chain, nil); return nil })
+		}
+	}
 	_, err := a.ehr.Grants(a.ctx, func(grant catalog.Grant) error {
 		if chain, ok := chains[grant.Tenant.String()]; ok {
 			delete(chains, grant.Tenant.String())

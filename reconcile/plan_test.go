@@ -20,7 +20,7 @@ import (
 
 // noBulk is a platform without the feature.
 var noBulk = ehrtest.Rule{Path: "/", Fault: ehrtest.Rewrite(func(body []byte) []byte {
-	return bytes.Replace(body, []byte(`"bulk-entitlements"`), nil, 1)
+	return bytes.Replace(body, []byte(`"bulk-entitlements"`), []byte(`"something-else"`), 1)
 })}
 
 // motley makes an EHR with tenants of every state, 25 of them declared, of which
