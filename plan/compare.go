@@ -14,9 +14,13 @@ import (
 // entitlement, at a time and at every later one that the declarations name. It
 // asks no platform.
 type Comparison struct {
+	// Alone are tenants that only one of the two environments has.
+	Alone       []string     `json:"alone,omitempty"`
 	At          time.Time    `json:"at"`
 	Base        string       `json:"base"` // the commit that was
 	Differences []Difference `json:"differences"`
+	// Environments are the two that are compared, where it is not two commits.
+	Environments []string `json:"environments,omitempty"`
 	// Gone are tenants that the base declares and the head does not: nothing is
 	// taken from them, because absence is no command.
 	Gone []string `json:"gone"`
@@ -49,7 +53,7 @@ type Difference struct {
 
 // Empty reports whether the head gives every facility what the base did, at the
 // time of the comparison and ever after.
-func (c *Comparison) Empty() bool { return len(c.Differences) == 0 && len(c.Gone) == 0 }
+func (c *Comparison) Empty() bool { return len(c.Differences)+len(c.Gone)+len(c.Alone) == 0 }
 
 // Sides are the two states of the declarations that are compared.
 type Sides struct {

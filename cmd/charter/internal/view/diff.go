@@ -19,8 +19,16 @@ func diffReport(c *plan.Comparison) *report {
 		r.changes = append(r.changes, differenceLine(&c.Differences[i]))
 	}
 	slices.SortStableFunc(r.changes, func(a, b line) int { return removalsFirst(&a, &b) })
-	for _, gone := range c.Gone {
-		r.blocked = append(r.blocked, line{symbol: "!", owner: gone, facility: "*", kind: "gone", reason: "is declared no longer, and keeps what it holds: close it instead"})
+	gone := "is declared no longer, and keeps what it holds: close it instead"
+	if len(c.Environments) == 2 {
+		r.facts = append([][2]string{{"environments", c.Environments[0] + " → " + c.Environments[1]}}, r.facts...)
+		r.blockedTitle, gone = "In one environment alone", "is in "+c.Environments[0]+" alone"
+	}
+	for _, name := range c.Gone {
+		r.blocked = append(r.blocked, line{symbol: "!", owner: name, facility: "*", kind: "gone", reason: gone})
+	}
+	for _, name := range c.Alone {
+		r.blocked = append(r.blocked, line{symbol: "!", owner: name, facility: "*", kind: "alone", reason: "is in one environment alone"})
 	}
 	r.counts = countKinds(r.changes)
 	return r
