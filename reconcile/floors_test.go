@@ -27,6 +27,7 @@ var floors = map[string]int{
 	"reconcile/ledger":          2,
 	"reconcile/forge":           2,
 	"reconcile":                 3,
+	"reconcile/adopt":           3,
 	"reconcile/daemon":          4,
 	"cmd/charter":               5,
 	"cmd/charter/internal/view": 5,

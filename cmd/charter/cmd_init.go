@@ -50,7 +50,12 @@ func (a *app) init(dir string) error {
 		paths[i] = f.Path
 		fmt.Fprintln(a.stdout, filepath.Join(dir, filepath.FromSlash(f.Path)))
 	}
-	commit, err := source.Found(dir, paths, "Lay out the fleet\n\nMade by charter init.\n", a.author(dir), a.now())
+	return a.commitNew(dir, paths, "Lay out the fleet\n\nMade by charter init.\n")
+}
+
+// commitNew commits the files of a new fleet, where git knows who commits.
+func (a *app) commitNew(dir string, paths []string, message string) error {
+	commit, err := source.Found(dir, paths, message, a.author(dir), a.now())
 	switch {
 	case errors.Is(err, source.ErrNoAuthor):
 		a.note("not committed: %s", err)
