@@ -49,8 +49,7 @@ func (c *Client) Editions(ctx context.Context) (map[string]catalog.LiveEdition, 
 			return err
 		}
 		e, err := w.parse(w.ETag)
-		editions[e.Key] = e
-		return err
+		return once(editions, e.Key, e, err)
 	})
 	return editions, err
 }
@@ -82,10 +81,19 @@ func (c *Client) Organisations(ctx context.Context) (map[string]catalog.LiveOrga
 			return err
 		}
 		_, err := catalog.ParseOrganisationID(o.ID)
-		organisations[o.ID] = o
-		return err
+		return once(organisations, o.ID, o, err)
 	})
 	return organisations, err
+}
+
+// once adds what a listing has by its name, and refuses what it has twice: it would
+// stand in the place of another.
+func once[T any](listed map[string]T, name string, item T, err error) error {
+	if _, twice := listed[name]; twice && err == nil {
+		return fmt.Errorf("%s is listed twice", name)
+	}
+	listed[name] = item
+	return err
 }
 
 // Connect reads the keys of a tenant's licensed instruments, sorted.

@@ -3,6 +3,7 @@ package ehr
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -66,16 +67,19 @@ func (c *Client) Tenants(ctx context.Context, yield func(Tenant) error) (string,
 
 // Facilities lists the sites that the platform has for a tenant, sorted by id.
 func (c *Client) Facilities(ctx context.Context, id catalog.TenantID) ([]catalog.LiveFacility, error) {
-	facilities := []catalog.LiveFacility{}
+	facilities := map[string]catalog.LiveFacility{}
 	_, err := list(ctx, c, "/tenants/"+id.String()+"/facilities", nil, func(raw jsontext.Value) error {
 		var f catalog.LiveFacility
 		if err := decode(raw, &f); err != nil {
 			return err
 		}
 		_, err := catalog.ParseFacilityID(f.ID)
-		facilities = append(facilities, f)
-		return err
+		return once(facilities, f.ID, f, err)
 	})
-	slices.SortFunc(facilities, func(a, b catalog.LiveFacility) int { return strings.Compare(a.ID, b.ID) })
-	return facilities, err
+	if err != nil {
+		return nil, err
+	}
+	return append([]catalog.LiveFacility{}, slices.SortedFunc(maps.Values(facilities), func(a, b catalog.LiveFacility) int {
+		return strings.Compare(a.ID, b.ID)
+	})...), nil
 }
