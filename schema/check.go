@@ -107,6 +107,8 @@ func (c *checker) list(s *shape, n *node, path string) {
 	for i, item := range n.Items {
 		if c.check(s.items, item, item.Pos, fmt.Sprintf("%s[%d]", path, i)) {
 			sound = append(sound, item)
+		} else {
+			n.Wrong = append(n.Wrong, "")
 		}
 	}
 	n.Items = sound
@@ -124,10 +126,12 @@ func (c *checker) names(s *shape, n *node, pos catalog.Position, path string) {
 			c.fault(f.Pos, path, "", "%s is not %s", quoted(f.Name), s.keys.doc)
 			if s.keys != shapes()["#Email"] { // where an account is and in which role can be judged whatever its address
 				wrong = append(wrong, i)
+				n.Wrong = append(n.Wrong, f.Name)
 			}
 		}
 		if !c.check(s.values, f.Value, f.Pos, join(path, f.Name)) {
 			n.Fields[i].Value = &node{Kind: s.values.kind, Pos: f.Value.Pos}
+			n.Wrong = append(n.Wrong, f.Name)
 		}
 	}
 	n.drop(wrong)
@@ -143,6 +147,7 @@ func (c *checker) members(s *shape, n *node, pos catalog.Position, path string) 
 		}
 		if m == nil || !c.check(m.shape, f.Value, f.Pos, join(path, f.Name)) {
 			wrong = append(wrong, i)
+			n.Wrong = append(n.Wrong, f.Name)
 		}
 	}
 	for _, m := range s.members {
@@ -152,6 +157,7 @@ func (c *checker) members(s *shape, n *node, pos catalog.Position, path string) 
 			n.add(field{Name: m.name, Value: m.value})
 		case !m.optional:
 			c.fault(pos, path, "", "field %q is missing", m.name)
+			n.Wrong = append(n.Wrong, m.name)
 		}
 	}
 	n.drop(wrong)

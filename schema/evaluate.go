@@ -291,6 +291,7 @@ func (u *unit) convertFields(n *node, v, raw cue.Value, path []string) error {
 	for fields.Next() {
 		name := fields.Selector().Unquoted()
 		if strings.Contains(name, lostText) {
+			n.Wrong = append(n.Wrong, name)
 			continue
 		}
 		below := append(slices.Clip(path), name)

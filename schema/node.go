@@ -1,6 +1,10 @@
 package schema
 
-import "github.com/veonahealth/charter/catalog"
+import (
+	"slices"
+
+	"github.com/veonahealth/charter/catalog"
+)
 
 // kind is what a value is, as far as declarations go.
 type kind uint8
@@ -43,6 +47,9 @@ type node struct {
 	Fields []field          `json:"f,omitempty"` // of a struct, in the order written
 	Items  []*node          `json:"i,omitempty"` // of a list
 	Pos    catalog.Position `json:"p"`           // where the value stands
+	// Wrong are the names of a struct's fields, or "" for an element of a list, that
+	// were wrong or missing, so that nothing is concluded from what is left.
+	Wrong []string `json:"w,omitempty"`
 
 	index map[string]int // of Fields by name, once it is asked for and there are many
 }
@@ -109,6 +116,23 @@ func (n *node) drop(places []int) {
 		rest = append(rest, f)
 	}
 	n.Fields, n.index = rest, nil
+}
+
+// wrong reports whether the field of a name was wrong, missing, or misspelt.
+func (n *node) wrong(name string) bool {
+	return n != nil && slices.ContainsFunc(n.Wrong, func(written string) bool {
+		return written == name || catalog.Nearest(written, slices.Values([]string{name})) != ""
+	})
+}
+
+// words are the fields that are for people, from which no rule concludes anything.
+var words = []string{"name", "reason", "ticket"}
+
+// sound reports whether nothing in a value was wrong but words; nil is.
+func (n *node) sound() bool {
+	return n == nil || !slices.ContainsFunc(n.Wrong, func(name string) bool { return !slices.Contains(words, name) }) &&
+		!slices.ContainsFunc(n.Fields, func(f field) bool { return !f.Value.sound() }) &&
+		!slices.ContainsFunc(n.Items, func(item *node) bool { return !item.sound() })
 }
 
 // value returns the value of the field of a name, or nil.

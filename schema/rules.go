@@ -18,7 +18,8 @@ type rules struct {
 	written *node
 }
 
-// checkTenant returns what is wrong with a tenant under a catalogue.
+// checkTenant returns what is wrong with a tenant under a catalogue. Where its
+// shape has faults, it is held against all that they do not touch.
 func checkTenant(c *catalog.Catalog, t *catalog.Tenant, written *node) Problems {
 	r := rules{catalog: c, tenant: t, written: written}
 	r.modules()
@@ -27,8 +28,10 @@ func checkTenant(c *catalog.Catalog, t *catalog.Tenant, written *node) Problems 
 	if c.Edition(t.Edition) == nil {
 		return r.problems
 	}
-	r.limits()
-	if unknownModules {
+	if r.sound("limits") {
+		r.limits()
+	}
+	if unknownModules || !r.sound("facilities", "grants", "revocations", "closed") {
 		return r.problems // what follows would only repeat it in other words
 	}
 	r.instruments()
@@ -36,8 +39,15 @@ func checkTenant(c *catalog.Catalog, t *catalog.Tenant, written *node) Problems 
 	return r.problems
 }
 
+// sound reports whether nothing was wrong in fields of the tenant.
+func (r *rules) sound(names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool {
+		return r.written.wrong(name) || !r.written.value(name).sound()
+	})
+}
+
 // checkNames returns what a tenant names and the catalogue or the tenant has not.
-// It is all that can be judged of a tenant, or under a catalogue, that is wrong.
+// It is all that can be judged under a catalogue that is wrong.
 func checkNames(c *catalog.Catalog, t *catalog.Tenant, written *node) Problems {
 	r := rules{catalog: c, tenant: t, written: written}
 	r.modules()
@@ -71,11 +81,11 @@ func (r *rules) names() {
 	}
 }
 
-// staff reports an account at a site or in a role that there is not. A tenant
-// without a facility is wrong already, and its staff only come of it.
+// staff reports an account at a site or in a role that there is not. Where the
+// sites are wrong, that is said.
 func (r *rules) staff(s catalog.Staff) {
 	written := r.written.value("staff").value(s.Email)
-	if !s.Facility.IsZero() && len(r.tenant.Facilities) > 0 && r.tenant.Facility(s.Facility) == nil {
+	if !s.Facility.IsZero() && !r.written.wrong("facilities") && r.tenant.Facility(s.Facility) == nil {
 		r.unknown("facility", s.Facility.String(), firstPosition(written.place("facility"), s.Pos), facilityNames(r.tenant))
 	}
 	if roles := r.catalog.StaffRoles(); s.Role != "" && !slices.Contains(roles, s.Role) {

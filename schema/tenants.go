@@ -208,7 +208,7 @@ func (l *loader) mistaken(name string, problems Problems) {
 
 // judge binds what a tenant's directory declares and holds it against the
 // catalogue. Where its shape has faults, what is left of it is nil or still held
-// against the names that there are, so that all mistakes come out in one run.
+// against what they do not touch, so that all mistakes come out in one run.
 func (l *loader) judge(d tenantDir, declared *field, faults Problems) (*catalog.Tenant, Problems) {
 	if declared == nil {
 		return nil, faults
@@ -216,13 +216,11 @@ func (l *loader) judge(d tenantDir, declared *field, faults Problems) (*catalog.
 	var b binder
 	t := b.tenant(declared.Value, declared.Pos)
 	b.name(declared.Value, path.Base(d.path))
-	if len(faults) == 0 {
-		b.licensed(declared.Value, t)
-	}
+	b.licensed(declared.Value, t)
 	problems := slices.Concat(faults, b.problems)
 	switch {
 	case l.catalog == nil:
-	case len(faults) > 0 || !l.sound:
+	case !l.sound:
 		problems = append(problems, checkNames(l.catalog, t, declared.Value)...)
 	default:
 		problems = append(problems, checkTenant(l.catalog, t, declared.Value)...)
@@ -239,7 +237,7 @@ func (b *binder) name(n *node, dir string) {
 
 // licensed holds an on-prem tenant against its having a licence.
 func (b *binder) licensed(n *node, t *catalog.Tenant) {
-	if t.Hosting == catalog.OnPrem && t.Licence == nil {
+	if t.Hosting == catalog.OnPrem && t.Licence == nil && !n.wrong("licence") {
 		b.report(Incomplete, firstPosition(n.place("hosting"), t.Pos), `add licence: expires: "YYYY-MM-DD"`, "tenant %q is on-prem and has no licence", t.ID)
 	}
 }
