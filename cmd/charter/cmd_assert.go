@@ -27,7 +27,7 @@ there; else the commit that --rev names.`,
 			return a.test(cmd.Context(), &o)
 		},
 	}
-	o.bind(cmd, "text", "json", "junit")
+	o.bind(cmd, "text", "json", "github", "junit")
 	return cmd
 }
 
@@ -47,6 +47,8 @@ func (a *app) test(ctx context.Context, o *treeOptions) error {
 	switch o.output.value {
 	case "json":
 		err = view.TestsJSON(a.stdout, results)
+	case "github":
+		err = view.TestsGitHub(a.stdout, results)
 	case "junit":
 		err = view.TestsJUnit(a.stdout, results)
 	default:

@@ -67,7 +67,7 @@ depend on no clock.`,
 			return a.validate(cmd.Context(), &o)
 		},
 	}
-	o.bind(cmd, "text", "json")
+	o.bind(cmd, "text", "json", "github", "junit")
 	return cmd
 }
 
@@ -85,9 +85,14 @@ func (a *app) validate(ctx context.Context, o *treeOptions) error {
 	if fleet != nil {
 		warnings = fleet.Warnings(at)
 	}
-	if o.output.value == "json" {
+	switch o.output.value {
+	case "json":
 		err = view.ValidationJSON(a.stdout, problems, warnings)
-	} else {
+	case "github":
+		err = view.ProblemsGitHub(a.stdout, problems, warnings)
+	case "junit":
+		err = view.ProblemsJUnit(a.stdout, problems, warnings)
+	default:
 		err = a.showValidation(fleet, problems, warnings)
 	}
 	if err == nil && len(problems) > 0 {

@@ -45,6 +45,7 @@ func TestMain(m *testing.M) {
 //	tenant ID EDITION SITE…    make a tenant with sites on it
 //	http METHOD PATH [FILE]    call it as its operator; prints status and body
 //	commit                     commit the fleet in the folder "fleet"
+//	conforms SCHEMA FILE       hold a JSON document against a published schema
 //	declare LINE…              add lines to the tenant that init lays out
 //	edit FILE OLD NEW          replace a text that stands once in a file
 func TestScripts(t *testing.T) {
@@ -56,6 +57,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "ehr": w.ehrCommand, "cue": w.cueCommand, "tenant": tenantCommand,
 			"http": httpCommand, "commit": commitCommand, "edit": editCommand, "declare": declareCommand,
+			"conforms": conformsCommand,
 		},
 	})
 }

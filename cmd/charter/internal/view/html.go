@@ -108,8 +108,8 @@ type htmlGroup struct {
 }
 
 type htmlRow struct {
-	Class, Symbol, Kind, Facility, Thing, Module, When, Routes, Reason, Place string
-	Critical, Refused, Timed                                                  bool
+	Class, Symbol, Means, Kind, Facility, Thing, Module, When, Routes, Reason, Place string
+	Critical, Refused, Timed                                                         bool
 }
 
 func (r *report) page() *htmlPage {
@@ -139,7 +139,9 @@ func (r *report) sections() []htmlSection {
 	kept := func(l *line) bool { return !l.withdraws() }
 	all := func(*line) bool { return true }
 	sections := []htmlSection{
-		htmlLines("Removals", r.changes, removed, ""), htmlLines(r.blockedTitle, r.blocked, all, "stop"), htmlLines("Changes", r.changes, kept, ""),
+		htmlLines("Removals", r.changes, removed, ""), htmlLines(r.blockedTitle, r.blocked, all, "stop"),
+		htmlLines("Changes", r.changes, kept, ""),
+		htmlLines("Pending or drifting anyway", r.anyway, all, ""),
 		htmlLines("Scheduled", r.scheduled, all, "later"), htmlLines("Held as it is", r.held, all, "soft"),
 	}
 	return slices.DeleteFunc(sections, func(s htmlSection) bool { return s.Count == 0 })
@@ -203,7 +205,25 @@ func (l *line) htmlRow(class string) htmlRow {
 	case class == "":
 		row.Class = classOf(l.action)
 	}
+	row.Means = meaning(row.Symbol)
 	return row
+}
+
+// meaning reads a sign out, for who does not see it.
+func meaning(symbol string) string {
+	switch symbol {
+	case "-":
+		return "removed"
+	case "+":
+		return "given"
+	case "~":
+		return "changed"
+	case ">":
+		return "scheduled"
+	case "=":
+		return "held"
+	}
+	return "blocked"
 }
 
 func classOf(a plan.Action) string {

@@ -88,12 +88,14 @@ func ofTenants(tenants []string) string {
 func (r *report) parts() []part {
 	removes := func(l *line) bool { return l.withdraws() && !l.spread }
 	keeps := func(l *line) bool { return !l.withdraws() && !l.spread }
+	all := func(*line) bool { return true }
 	return []part{
 		{title: "Editions that take from many tenants", one: "edition", many: "editions", least: 2_000, blocks: r.fanoutBlock(plan.Revoke)},
 		{title: "Removals", one: "removal", many: "removals", least: 8_000, blocks: r.removalBlock(removes)},
 		{title: r.blockedTitle, one: "entry", many: "entries", least: 4_000, blocks: lineBlock(r.blocked, "Facility", "Why", func(l *line) string { return Escape(clip(l.kind)) })},
 		{title: "Editions that give to many tenants", one: "edition", many: "editions", least: 1_000, blocks: r.fanoutBlock(plan.Grant)},
-		{title: "Changes", one: "change", many: "changes", least: 4_000, blocks: r.ownerBlocks(keeps)},
+		{title: "Changes", one: "change", many: "changes", least: 4_000, blocks: ownerBlocks(r.changes, keeps)},
+		{title: "Pending or drifting anyway", one: "change", many: "changes", least: 3_000, blocks: ownerBlocks(r.anyway, all)},
 		{title: "Scheduled", one: "change", many: "changes", least: 4_000, blocks: r.scheduledBlock()},
 		{title: "Held as it is", one: "row", many: "rows", least: 1_000, blocks: fold(lineBlock(r.held, "Facility", "EHR module", func(l *line) string { return code(l.what) }), "what charter leaves alone")},
 		{title: "Warnings", one: "warning", many: "warnings", least: 1_000, blocks: fold(r.warningBlock(), "of the declarations")},
@@ -130,6 +132,14 @@ func answers403(routes []string, critical bool) string {
 		text += " **critical**"
 	}
 	return text
+}
+
+// markdownRoutes names the routes that begin to answer, or cease to.
+func (l *line) markdownRoutes() string {
+	if l.withdraws() {
+		return answers403(l.routes, false)
+	}
+	return routeList(l.routes)
 }
 
 func routeList(routes []string) string {
@@ -173,14 +183,14 @@ func (l *line) markdownThing() string {
 }
 
 // ownerBlocks fold changes by what they are of.
-func (r *report) ownerBlocks(chosen func(*line) bool) []block {
-	timed := slices.ContainsFunc(r.changes, func(l line) bool { return l.when != "" })
+func ownerBlocks(lines []line, chosen func(*line) bool) []block {
+	timed := slices.ContainsFunc(lines, func(l line) bool { return l.when != "" })
 	head := columns(timed, "When", "", "Facility", "What", "Routes", "Reason", "Declared at")
 	var blocks []block
-	for _, group := range byOwner(r.changes, chosen) {
+	for _, group := range byOwner(lines, chosen) {
 		var rows [][]string
 		for _, l := range group.lines {
-			rows = append(rows, columns(timed, Escape(l.when), "`"+l.symbol+"`", code(l.facility), l.markdownThing(), routeList(l.routes), Escape(clip(l.reason)), code(l.place)))
+			rows = append(rows, columns(timed, Escape(l.when), "`"+l.symbol+"`", code(l.facility), l.markdownThing(), l.markdownRoutes(), Escape(clip(l.reason)), code(l.place)))
 		}
 		summary := fmt.Sprintf("<b>%s</b>: %s", harmless(group.owner), Counted(len(rows), "change", "changes"))
 		blocks = append(blocks, tableBlock(head, rows).folded(summary))
@@ -197,11 +207,7 @@ func (r *report) scheduledBlock() []block {
 	var rows [][]string
 	for i := range r.scheduled {
 		l := &r.scheduled[i]
-		routes := routeList(l.routes)
-		if l.withdraws() {
-			routes = answers403(l.routes, false)
-		}
-		rows = append(rows, []string{Escape(l.when), code(l.owner), "`" + l.symbol + "`", code(l.facility), l.markdownThing(), routes, Escape(clip(l.reason)), code(l.place)})
+		rows = append(rows, []string{Escape(l.when), code(l.owner), "`" + l.symbol + "`", code(l.facility), l.markdownThing(), l.markdownRoutes(), Escape(clip(l.reason)), code(l.place)})
 	}
 	return []block{tableBlock([]string{"At", "Tenant", "", "Facility", "What", "Routes", "Reason", "Declared at"}, rows)}
 }

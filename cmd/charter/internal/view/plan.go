@@ -15,7 +15,7 @@ import (
 // scheduled, held, refused and unreadable; and a last line that scripts may match.
 func Plan(w io.Writer, s Style, p *plan.Plan) error {
 	r := planReport(p, plan.Digest{})
-	for _, section := range []*section{s.changes(r), s.scheduled(r), s.held(r), s.blocked(r)} {
+	for _, section := range []*section{s.changes(r), s.anyway(r), s.scheduled(r), s.held(r), s.blocked(r)} {
 		if err := section.write(w, s); err != nil {
 			return err
 		}
@@ -27,6 +27,7 @@ func Plan(w io.Writer, s Style, p *plan.Plan) error {
 // section is a table with a colour a row, and an empty line after it.
 type section struct {
 	table
+	title  string // "" for none
 	colors []string
 }
 
@@ -40,6 +41,11 @@ func (c *section) add(color string, cells ...string) {
 }
 
 func (c *section) write(w io.Writer, s Style) error {
+	if c.title != "" && len(c.rows) > 0 {
+		if _, err := fmt.Fprintln(w, s.paint(bold, c.title)); err != nil {
+			return err
+		}
+	}
 	if err := c.table.write(w, func(i int, line string) string { return s.paint(c.colors[i], line) }); err != nil {
 		return err
 	}
@@ -80,11 +86,24 @@ func (s Style) changes(r *report) *section {
 		if l.spread {
 			continue
 		}
-		t.add(colorOf(l.action), l.symbol, l.owner, l.facility, l.thing(), l.when, l.reason, l.place)
-		s.refused(t, l.action, l.routes, l.critical)
+		s.change(t, l)
 	}
 	if !told {
 		s.fanouts(t, r, plan.Grant)
+	}
+	return t
+}
+
+func (s Style) change(t *section, l *line) {
+	t.add(colorOf(l.action), l.symbol, l.owner, l.facility, l.thing(), l.when, l.reason, l.place)
+	s.refused(t, l.action, l.routes, l.critical)
+}
+
+// anyway are the changes that are planned whether or not a branch is merged.
+func (s Style) anyway(r *report) *section {
+	t := &section{title: "pending or drifting anyway:"}
+	for i := range r.anyway {
+		s.change(t, &r.anyway[i])
 	}
 	return t
 }

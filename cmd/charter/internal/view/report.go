@@ -61,10 +61,12 @@ type report struct {
 	facts   [][2]string
 	// counts has a row a kind: its name, then how many are taken away, changed and
 	// given.
-	counts    []kindCount
-	needs     []plan.Requirement
-	fanouts   []fanout
-	changes   []line // removals first
+	counts  []kindCount
+	needs   []plan.Requirement
+	fanouts []fanout
+	changes []line // removals first
+	// anyway are the changes that a plan of the branch that is merged into has too.
+	anyway    []line
 	scheduled []line
 	held      []line
 	blocked   []line
@@ -86,17 +88,18 @@ type kindCount struct {
 func planReport(p *plan.Plan, digest plan.Digest) *report {
 	r := &report{
 		title: "charter plan: " + p.Environment, summary: Summary(p), facts: planFacts(p, digest), needs: p.Requires,
-		changes: planLines(p), scheduled: scheduledLines(p), held: heldLines(p), blocked: blockedLines(p), blockedTitle: "Blocked", warnings: warningLines(p),
+		changes: planLines(p, false), anyway: planLines(p, true), scheduled: scheduledLines(p), held: heldLines(p), blocked: blockedLines(p), blockedTitle: "Blocked", warnings: warningLines(p),
 		whole: "the plan itself (charter show FILE, -o text, html or json)",
 	}
 	r.fanouts = fanouts(r.changes, p)
-	r.counts = countKinds(r.changes)
+	r.counts = countKinds(append(slices.Clone(r.changes), r.anyway...))
 	return r
 }
 
-// planLines are the changes of all batches: those that take away, then the
-// registry, then by tenant and facility.
-func planLines(p *plan.Plan) []line {
+// planLines are the changes of all batches, either those that are planned anyway
+// or the others: those that take away, then the registry, then by tenant and
+// facility.
+func planLines(p *plan.Plan, anyway bool) []line {
 	type placed struct {
 		line
 		registry, subject int
@@ -109,6 +112,9 @@ func planLines(p *plan.Plan) []line {
 			owner, registry = strings.TrimSpace(string(b.Subject)+" "+b.Tenant), b.Subject.Order()
 		}
 		for j := range b.Changes {
+			if b.Changes[j].Anyway != anyway {
+				continue
+			}
 			l := changeLine(owner, &b.Changes[j])
 			l.ofTenant = b.Subject.OfTenant()
 			all = append(all, placed{l, registry, b.Subject.Order()})
@@ -151,7 +157,8 @@ func changeLine(owner string, c *plan.Change) line {
 	if c.Reason.Code == plan.EditionChanged && c.Kind == plan.KindRow {
 		l.cause = cause(&c.Reason)
 	}
-	if c.Class != plan.Pending && c.Class != "" {
+	said := c.Class == plan.Pending || c.Reason.Code == plan.DriftAdded || c.Reason.Code == plan.DriftRemoved
+	if !said && c.Class != "" {
 		l.reason += " [" + string(c.Class) + "]"
 	}
 	return l

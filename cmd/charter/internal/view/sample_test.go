@@ -40,6 +40,9 @@ func samplePlan() *plan.Plan {
 				row(plan.Revoke, "main", "ward", false, plan.FacilityClosed, "merged", 14),
 				row(plan.Grant, "main", "scribe", false, plan.TenantGrant, "a la carte, OPS-114: pilot", 15),
 			}},
+			{Subject: plan.Entitlements, Tenant: "nairobi", Changes: []plan.Change{
+				anyway(row(plan.Revoke, "main", "rx", true, plan.TenantClosed, "the contract has ended", 20)),
+			}},
 			{Subject: plan.Connect, Tenant: "kisumu", Changes: []plan.Change{thing(plan.Grant, "instrument", "", "sysmex-xn-1000", "", "")}},
 			{Subject: plan.Admin, Tenant: "kisumu", Changes: []plan.Change{thing(plan.Invite, "admin", "", "grace@example.org", "", "Grace W.")}},
 		},
@@ -54,6 +57,12 @@ func samplePlan() *plan.Plan {
 		Summary:    plan.Summary{Grant: 1, Revoke: 2, Change: 7, Tenants: 1, Facilities: 2, Scheduled: 1, Held: 1, Blocked: 1},
 	}
 	return p
+}
+
+// anyway makes a change one that is planned whether or not a branch is merged.
+func anyway(c plan.Change) plan.Change {
+	c.Anyway, c.Class = true, plan.Drift
+	return c
 }
 
 // widePlan has a grant at each of so many tenants, and a removal at some, all

@@ -1,7 +1,6 @@
 package view
 
 import (
-	"encoding/xml"
 	"fmt"
 	"io"
 
@@ -65,58 +64,4 @@ func TestsJSON(w io.Writer, results []catalog.TestResult) error {
 		list[i] = result{results[i], results[i].Passed()}
 	}
 	return JSON(w, map[string]any{"tests": list})
-}
-
-// The elements of JUnit's report that CI systems read.
-type junitSuite struct {
-	XMLName  xml.Name    `xml:"testsuite"`
-	Name     string      `xml:"name,attr"`
-	Tests    int         `xml:"tests,attr"`
-	Failures int         `xml:"failures,attr"`
-	Cases    []junitCase `xml:"testcase"`
-}
-
-type junitCase struct {
-	Name    string        `xml:"name,attr"`
-	Class   string        `xml:"classname,attr"`
-	File    string        `xml:"file,attr,omitempty"`
-	Line    int           `xml:"line,attr,omitempty"`
-	Failure *junitFailure `xml:"failure"`
-}
-
-type junitFailure struct {
-	Message string `xml:"message,attr"`
-	Text    string `xml:",chardata"`
-}
-
-// TestsJUnit writes the same as a JUnit report.
-func TestsJUnit(w io.Writer, results []catalog.TestResult) error {
-	suite := junitSuite{Name: "charter test", Tests: len(results)}
-	for i := range results {
-		r := &results[i]
-		c := junitCase{Name: Clean(r.Name), Class: "charter.test", File: Clean(r.Pos.File), Line: r.Pos.Line}
-		if !r.Passed() {
-			suite.Failures++
-			lines := failures(r)
-			c.Failure = &junitFailure{Message: Clean(lines[0])}
-			for _, line := range lines {
-				c.Failure.Text += Clean(line) + "\n"
-			}
-		}
-		suite.Cases = append(suite.Cases, c)
-	}
-	return junit(w, suite)
-}
-
-func junit(w io.Writer, suite junitSuite) error {
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	enc := xml.NewEncoder(w)
-	enc.Indent("", "  ")
-	if err := enc.Encode(suite); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
 }

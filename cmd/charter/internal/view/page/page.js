@@ -6,6 +6,7 @@
 	const told = document.getElementById('told');
 	const groups = [...document.querySelectorAll('details[data-tenant]')];
 	const matrix = [...document.querySelectorAll('.matrix tbody tr')];
+	const sections = [...document.querySelectorAll('section')];
 	const open = new Map(groups.map(g => [g, g.open]));
 	let rows = null;
 
@@ -36,6 +37,7 @@
 			group.hidden = n === 0;
 			group.open = any ? n > 0 && opened++ < 50 : open.get(group);
 		}
+		for (const section of sections) section.hidden = section.querySelector('details[data-tenant]') && !section.querySelector('details[data-tenant]:not([hidden])');
 		for (const row of matrix) row.hidden = !row.dataset.tenant.toLowerCase().includes(tenant);
 		told.textContent = `${count} of ${rows.length} shown`;
 	};
