@@ -34,9 +34,13 @@ type observer struct {
 	chosen   bool                                   // by name: others may be declared too
 	handle   func(*catalog.Tenant, plan.Live) error // called by many goroutines
 	found    Observation
-	tenants  map[catalog.TenantID]ehr.Tenant                                 // declared ones that the platform lists
-	licences func(context.Context) (map[string][]catalog.LiveLicence, error) // all of them, listed once
+	tenants  map[catalog.TenantID]ehr.Tenant // declared ones that the platform lists
+	licences licences
 }
+
+// licences gives, by tenant, those of a tenant and perhaps of others; nil where the
+// platform does not say.
+type licences func(context.Context, catalog.TenantID) (map[string][]catalog.LiveLicence, error)
 
 // observe reads the live state of declared tenants, which are sorted by id, and
 // hands each on as soon as it is known. handle is called by many goroutines at
@@ -46,9 +50,10 @@ func observe(ctx context.Context, e EHR, platform ehr.Platform, r *PlanRequest, 
 	o := observer{ehr: e, catalog: r.Desired.Catalog, declared: r.Tenants, handle: handle, tenants: map[catalog.TenantID]ehr.Tenant{}}
 	o.found.Platform = platform
 	if r.Chosen && len(o.declared) <= fewTenants {
+		o.licences = licencesOf(e)
 		return o.found, o.each(ctx, o.one)
 	}
-	o.licences = listOnce(e)
+	o.licences = licencesOnce(e)
 	o.chosen = r.Chosen
 	if !r.Chosen {
 		o.found.Unmanaged = []catalog.TenantID{}
@@ -181,34 +186,36 @@ func (o *observer) licence(ctx context.Context, t *catalog.Tenant, live *plan.Li
 	if t.Licence == nil {
 		return nil
 	}
-	var listed map[string][]catalog.LiveLicence
-	var err error
-	if o.licences != nil {
-		listed, err = o.licences(ctx)
-	}
-	if listed == nil && err == nil {
-		listed, err = optional(o.ehr.Licences(ctx, t.ID))
-	}
+	listed, err := o.licences(ctx, t.ID)
 	if err == nil && listed != nil {
 		live.Licences = append([]catalog.LiveLicence{}, listed[t.ID.String()]...)
 	}
 	return err
 }
 
-// listOnce lists all licences when the first tenant asks. It gives nil for a
-// platform that lists them by tenant alone.
-func listOnce(e EHR) func(context.Context) (map[string][]catalog.LiveLicence, error) {
+// licencesOf lists the licences of one tenant.
+func licencesOf(e EHR) licences {
+	return func(ctx context.Context, id catalog.TenantID) (map[string][]catalog.LiveLicence, error) {
+		return optional(e.Licences(ctx, id))
+	}
+}
+
+// licencesOnce lists all licences when the first tenant asks, and those of one
+// tenant after the other on a platform that lists them by tenant alone.
+func licencesOnce(e EHR) licences {
 	var once sync.Once
 	var all map[string][]catalog.LiveLicence
 	var failed error
-	return func(ctx context.Context) (map[string][]catalog.LiveLicence, error) {
+	var byTenant bool
+	return func(ctx context.Context, id catalog.TenantID) (map[string][]catalog.LiveLicence, error) {
 		once.Do(func() {
-			all, failed = e.Licences(ctx, catalog.TenantID{})
+			all, failed = optional(e.Licences(ctx, catalog.TenantID{}))
 			var said *ehr.Problem
-			if errors.As(failed, &said) {
-				all, failed = nil, nil
-			}
+			byTenant = errors.As(failed, &said) && !ehr.IsDenied(failed)
 		})
+		if byTenant {
+			return licencesOf(e)(ctx, id)
+		}
 		return all, failed
 	}
 }
