@@ -29,12 +29,14 @@ var floors = map[string]int{
 	"reconcile":                 3,
 	"reconcile/adopt":           3,
 	"reconcile/daemon":          4,
+	"reconcile/daemon/notice":   4,
+	"reconcile/daemon/web":      4,
 	"cmd/charter":               5,
 	"cmd/charter/internal/view": 5,
 }
 
 // trees are those whose packages may import each other.
-var trees = []string{"schema", "cmd", "reconcile/ehr"}
+var trees = []string{"schema", "cmd", "reconcile/ehr", "reconcile/daemon"}
 
 // keepers are the packages that alone import what begins with a path.
 var keepers = map[string]string{
