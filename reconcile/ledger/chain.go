@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"github.com/veonahealth/charter/plan"
@@ -101,7 +100,7 @@ func (c *chain) take(ctx context.Context, commit *source.CommitData) error {
 
 func (c *chain) takeIntent(ctx context.Context, commit *source.CommitData, files *source.Files) error {
 	number := c.index.count()
-	data, err := fs.ReadFile(files, folder(number)+"/"+intentFile)
+	data, err := files.ReadAt(folder(number)+"/"+intentFile, maxFile)
 	if err != nil {
 		return err
 	}
@@ -153,7 +152,7 @@ func (c *chain) takeOutcome(ctx context.Context, commit *source.CommitData, file
 	if err != nil {
 		return err
 	}
-	data, err := fs.ReadFile(files, folder(r.Number)+"/"+outcomeFile)
+	data, err := files.ReadAt(folder(r.Number)+"/"+outcomeFile, maxFile)
 	if err != nil {
 		return err
 	}
@@ -262,7 +261,7 @@ func readReceipt(x *index, files *source.Files, number int) (*Receipt, error) {
 	fail := func(err error) (*Receipt, error) {
 		return nil, &TamperError{Number: number, Commit: x.Tip, Err: err}
 	}
-	data, err := fs.ReadFile(files, folder(number)+"/"+intentFile)
+	data, err := files.ReadAt(folder(number)+"/"+intentFile, maxFile)
 	if err != nil {
 		return fail(err)
 	}
@@ -276,7 +275,7 @@ func readReceipt(x *index, files *source.Files, number int) (*Receipt, error) {
 	if r.OutcomeCommit == "" {
 		return r, nil
 	}
-	if data, err = fs.ReadFile(files, folder(number)+"/"+outcomeFile); err != nil {
+	if data, err = files.ReadAt(folder(number)+"/"+outcomeFile, maxFile); err != nil {
 		return fail(err)
 	}
 	if r.Outcome, err = DecodeOutcome(data); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -33,6 +34,9 @@ const (
 	maxFiles  = 1000      // that lie beside an intent
 	maxReason = 10_000    // bytes of a reason
 )
+
+// commitForm is that of git's hashes.
+var commitForm = regexp.MustCompile("^[0-9a-f]{40}$")
 
 // encode writes a file of a receipt: one JSON object with sorted keys and one
 // newline at the end.
@@ -121,6 +125,9 @@ func (i *Intent) check() error {
 		if _, has := names[a.Bundle]; !has {
 			return fmt.Errorf("bundle %.80q is not beside it", a.Bundle)
 		}
+	}
+	if i.Commit != "" && !commitForm.MatchString(i.Commit) {
+		return fmt.Errorf("its commit %.80q is none", i.Commit)
 	}
 	if len(i.Files) > maxFiles || len(i.Reason) > maxReason {
 		return fmt.Errorf("more than %d files, or a reason of more than %d bytes", maxFiles, maxReason)

@@ -166,19 +166,10 @@ func at(t testing.TB, dir string) *source.Repository {
 	return repo
 }
 
-func environment(t testing.TB) catalog.Environment {
-	t.Helper()
-	e, err := catalog.ParseEnvironment("default")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
-}
-
 const branch = "refs/heads/charter/default/audit"
 
-func options(t testing.TB, repo *source.Repository, root ledger.ID, people ...person) ledger.Options {
-	return ledger.Options{Repo: repo, Environment: environment(t), Root: root, Trust: trust(people...)}
+func options(repo *source.Repository, root ledger.ID, people ...person) ledger.Options {
+	return ledger.Options{Repo: repo, Environment: catalog.DefaultEnvironment, Root: root, Trust: trust(people...)}
 }
 
 var firstPolicy = ledger.Pin{Commit: strings.Repeat("a", 40), Digest: plan.DigestOf([]byte("policy"))}
@@ -192,7 +183,7 @@ func found(t testing.TB) site {
 	t.Helper()
 	s := site{bare: remote(t), who: applier(t)}
 	repo, _ := clone(t, s.bare)
-	root, err := ledger.Found(t.Context(), options(t, repo, ledger.ID{}), s.who.writer, founding())
+	root, err := ledger.Found(t.Context(), options(repo, ledger.ID{}), s.who.writer, founding())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +195,7 @@ func found(t testing.TB) site {
 func (s site) open(t testing.TB) (*ledger.Ledger, string) {
 	t.Helper()
 	repo, dir := clone(t, s.bare)
-	l, err := ledger.Open(t.Context(), options(t, repo, s.root, s.who))
+	l, err := ledger.Open(t.Context(), options(repo, s.root, s.who))
 	if err != nil {
 		t.Fatal(err)
 	}

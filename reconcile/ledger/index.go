@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/veonahealth/charter/plan"
 )
@@ -26,13 +27,17 @@ type index struct {
 	Root        ID
 	Tip         string // the newest commit; "" before the first
 
-	// The receipts, by their number: IDs, the plans' digests (zero where there is
-	// none), and the commits of intents and outcomes.
-	IDs, Plans, Commits []byte
-	Acts                []Act
-	Outcome             plan.Digest // of the newest receipt's outcome
-	Open                bool        // the newest receipt has none
-	Policy, Catalog     Pin         // in force after the newest outcome
+	// The receipts, by their number: IDs, the plans' digests and the commits of
+	// the declarations (zero where there is none), and the time by which those
+	// were judged.
+	IDs, Plans, Declared []byte
+	Ats                  []time.Time
+	Acts                 []Act
+
+	Commits         []byte      // of the branch: an intent's, its outcome's, the next intent's
+	Outcome         plan.Digest // of the newest receipt's outcome
+	Open            bool        // the newest receipt has none
+	Policy, Catalog Pin         // in force after the newest outcome
 
 	// The batches that have an outcome, receipt by receipt.
 	Digests []byte
@@ -64,11 +69,27 @@ func (x *index) plan(n int) plan.Digest {
 }
 
 // commit is the nth commit of the branch, "" past its end.
-func (x *index) commit(n int) string {
-	if (n+1)*hashLen > len(x.Commits) {
+func (x *index) commit(n int) string { return commitAt(x.Commits, n) }
+
+// commitAt reads a column of commits, "" past its end and for none.
+func commitAt(column []byte, n int) string {
+	if (n+1)*hashLen > len(column) {
 		return ""
 	}
-	return hex.EncodeToString(x.Commits[n*hashLen : (n+1)*hashLen])
+	raw := [hashLen]byte(column[n*hashLen:])
+	if raw == [hashLen]byte{} {
+		return ""
+	}
+	return hex.EncodeToString(raw[:])
+}
+
+// withCommit adds to a column of commits; "" is none.
+func withCommit(column []byte, commit string) []byte {
+	raw := make([]byte, hashLen)
+	if len(commit) == 2*hashLen {
+		_, _ = hex.Decode(raw, []byte(commit)) // an intent's is checked to be one
+	}
+	return append(column, raw...)
 }
 
 // find returns the number of a receipt.
@@ -95,7 +116,7 @@ func (x *index) begin(id ID, i *Intent, commit string) {
 		of = *i.Plan
 	}
 	x.Plans = append(x.Plans, of[:]...)
-	x.Acts = append(x.Acts, i.Act)
+	x.Acts, x.Ats, x.Declared = append(x.Acts, i.Act), append(x.Ats, i.At), withCommit(x.Declared, i.Commit)
 	if i.Number == 0 {
 		x.Policy, x.Catalog = i.Policy, i.Catalog
 	}
@@ -126,11 +147,7 @@ func (x *index) finish(i *Intent, o *Outcome, digest plan.Digest, commit string)
 }
 
 func (x *index) step(commit string) {
-	raw, err := hex.DecodeString(commit)
-	if err != nil || len(raw) != hashLen {
-		raw = make([]byte, hashLen) // source gives none such
-	}
-	x.Commits = append(x.Commits, raw...)
+	x.Commits = withCommit(x.Commits, commit)
 	x.Tip = commit
 }
 
@@ -221,7 +238,7 @@ func (x *index) whole(environment string, root ID) bool {
 		commits--
 	}
 	return x.Format == indexFormat && x.Environment == environment && x.Root == root && n > 0 &&
-		len(x.IDs) == n*sha256.Size && len(x.Plans) == n*sha256.Size && len(x.Commits) == commits*hashLen &&
+		len(x.IDs) == n*sha256.Size && len(x.Plans) == n*sha256.Size && len(x.Declared) == n*hashLen && len(x.Ats) == n && len(x.Commits) == commits*hashLen &&
 		len(x.Digests) == lines*sha256.Size && len(x.States) == lines && len(x.Tenants) == lines &&
 		x.commit(commits-1) == x.Tip && x.id(0) == root
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"time"
 
@@ -57,7 +56,10 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	x := loadIndex(o.Cache, o.Environment.String(), o.Root)
 	l := &Ledger{options: o, place: p, chain: chain{repo: o.Repo, trust: o.Trust, index: x}}
-	return l, l.Refresh(ctx)
+	if err := l.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // Refresh brings and verifies what has come since.
@@ -282,23 +284,20 @@ type Applied struct {
 // commit of that receipt may declare the tenant not at all: then that is what was
 // applied. tenant is the key of an edition or organisation, or "", where the
 // subject is of no tenant.
-func (l *Ledger) LastApplied(tenant string, subject plan.Subject) (Applied, bool, error) {
+func (l *Ledger) LastApplied(tenant string, subject plan.Subject) (Applied, bool) {
 	return l.applied(l.chain.index.Applied.of(key{tenant, subject}))
 }
 
 // LastApply returns the newest receipt that applied everything that it did not
 // name as left out; false where none did.
-func (l *Ledger) LastApply() (Applied, bool, error) { return l.applied(l.chain.index.Applied.All) }
+func (l *Ledger) LastApply() (Applied, bool) { return l.applied(l.chain.index.Applied.All) }
 
-func (l *Ledger) applied(number int) (Applied, bool, error) {
+func (l *Ledger) applied(number int) (Applied, bool) {
 	if number == never {
-		return Applied{}, false, nil
+		return Applied{}, false
 	}
-	r, err := l.At(number)
-	if err != nil {
-		return Applied{}, false, err
-	}
-	return Applied{Number: number, Receipt: r.ID, Commit: r.Intent.Commit, At: r.Intent.At}, true, nil
+	x := l.chain.index
+	return Applied{Number: number, Receipt: x.id(number), Commit: commitAt(x.Declared, number), At: x.Ats[number]}, true
 }
 
 // Unfinished returns the newest receipt if it has no outcome yet, else nil.
@@ -316,7 +315,7 @@ func (l *Ledger) File(r *Receipt, name string) ([]byte, error) {
 		if f.Name != name {
 			continue
 		}
-		data, err := fs.ReadFile(l.chain.tree(), folder(r.Number)+"/"+name)
+		data, err := l.chain.tree().ReadAt(folder(r.Number)+"/"+name, plan.MaxSize)
 		if err == nil && plan.DigestOf(data) != f.Digest {
 			err = errors.New("it is not the file that the intent names")
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/reconcile/ledger"
 	"github.com/veonahealth/charter/reconcile/source"
@@ -75,11 +76,11 @@ func TestWithoutARemoteTheLocalBranchIsTheLedger(t *testing.T) {
 	git(t, dir, "init", "-q", "-b", "main")
 	git(t, dir, "commit", "-q", "--allow-empty", "-m", "first")
 	who := applier(t)
-	root, err := ledger.Found(t.Context(), options(t, at(t, dir), ledger.ID{}), who.writer, founding())
+	root, err := ledger.Found(t.Context(), options(at(t, dir), ledger.ID{}), who.writer, founding())
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := ledger.Open(t.Context(), options(t, at(t, dir), root, who))
+	l, err := ledger.Open(t.Context(), options(at(t, dir), root, who))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,11 +94,11 @@ func TestALedgerIsFoundedOnce(t *testing.T) {
 	s := found(t)
 	for name, args := range map[string][]string{"a full clone": nil, "one that has not fetched it": {"--single-branch"}} {
 		repo, _ := clone(t, s.bare, args...)
-		_, err := ledger.Found(t.Context(), options(t, repo, ledger.ID{}), s.who.writer, founding())
+		_, err := ledger.Found(t.Context(), options(repo, ledger.ID{}), s.who.writer, founding())
 		if !errors.Is(err, ledger.ErrFounded) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if there, err := ledger.Exists(t.Context(), repo, environment(t)); err != nil || !there {
+		if there, err := ledger.Exists(t.Context(), repo, catalog.DefaultEnvironment); err != nil || !there {
 			t.Errorf("%s: exists %v, %v", name, there, err)
 		}
 	}
@@ -108,10 +109,10 @@ func TestALedgerIsFoundedOnce(t *testing.T) {
 
 func TestWhereThereIsNoLedgerNoneIsAssumed(t *testing.T) {
 	repo, _ := clone(t, remote(t))
-	if there, err := ledger.Exists(t.Context(), repo, environment(t)); err != nil || there {
+	if there, err := ledger.Exists(t.Context(), repo, catalog.DefaultEnvironment); err != nil || there {
 		t.Errorf("exists %v, %v", there, err)
 	}
-	if _, err := ledger.Open(t.Context(), options(t, repo, ledger.ID{1}, applier(t))); !errors.Is(err, ledger.ErrNotFounded) {
+	if _, err := ledger.Open(t.Context(), options(repo, ledger.ID{1}, applier(t))); !errors.Is(err, ledger.ErrNotFounded) {
 		t.Errorf("%v", err)
 	}
 }
@@ -125,10 +126,10 @@ func TestWithTheRemoteDownNothingIsBegun(t *testing.T) {
 	if _, err := l.Intent(t.Context(), s.who.writer, draft("one", "kisumu")); !errors.As(err, &down) {
 		t.Errorf("%v", err)
 	}
-	if _, err := ledger.Open(t.Context(), options(t, at(t, dir), s.root, s.who)); !errors.As(err, &down) {
+	if _, err := ledger.Open(t.Context(), options(at(t, dir), s.root, s.who)); !errors.As(err, &down) {
 		t.Errorf("%v", err)
 	}
-	if _, err := ledger.Found(t.Context(), options(t, at(t, dir), ledger.ID{}), s.who.writer, founding()); err == nil {
+	if _, err := ledger.Found(t.Context(), options(at(t, dir), ledger.ID{}), s.who.writer, founding()); err == nil {
 		t.Error("a second ledger was founded")
 	}
 	if got := git(t, dir, "rev-parse", branch); got != tip {
@@ -239,8 +240,8 @@ func TestALedgerAnswersWithoutBeingReadAgain(t *testing.T) {
 		t.Errorf("carried: %v, %v", ok, err)
 	}
 	for subject, want := range map[plan.Subject]int{plan.Entitlements: 1, plan.Facility: 2} {
-		if got, ok, err := l.LastApplied("kisumu", subject); err != nil || !ok || got.Number != want {
-			t.Errorf("last applied of %s: %+v, %v, %v, want %d", subject, got, ok, err, want)
+		if got, ok := l.LastApplied("kisumu", subject); !ok || got.Number != want || got.Commit != one.Intent.Commit || !got.At.Equal(instant) {
+			t.Errorf("last applied of %s: %+v, %v, want %d", subject, got, ok, want)
 		}
 	}
 	var newestFirst, oldestFirst []int
@@ -308,7 +309,7 @@ func TestAShallowCloneVerifiesTheWholeLedger(t *testing.T) {
 	}
 	repo, dir := clone(t, "file://"+s.bare, "--depth", "1", "--no-single-branch")
 	git(t, dir, "branch", strings.TrimPrefix(branch, "refs/heads/"), "refs/remotes/origin/charter/default/audit")
-	again, err := ledger.Open(t.Context(), options(t, repo, s.root, s.who))
+	again, err := ledger.Open(t.Context(), options(repo, s.root, s.who))
 	if err != nil || again.Len() != 4 {
 		t.Fatalf("%v, %v", again, err)
 	}

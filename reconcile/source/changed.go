@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"iter"
 	"path"
 
@@ -20,12 +21,7 @@ func Changed(from, to *Files) iter.Seq2[string, error] {
 // changed walks one directory of both trees; a zero hash is one that is not
 // there. It reports whether to go on.
 func changed(from, to *Files, dir string, a, b plumbing.Hash, yield func(string, error) bool) bool {
-	before, err := from.treeOrNone(a)
-	if err != nil {
-		yield(dir, err)
-		return false
-	}
-	after, err := to.treeOrNone(b)
+	before, after, err := differing(from, to, a, b)
 	if err != nil {
 		yield(dir, err)
 		return false
@@ -45,6 +41,44 @@ func changed(from, to *Files, dir string, a, b plumbing.Hash, yield func(string,
 		}
 	}
 	return true
+}
+
+// differing lists what two directories do not have in common, but for some of it:
+// what they begin with is passed over without making entries of it, because it
+// is most of a large directory.
+func differing(from, to *Files, a, b plumbing.Hash) (before, after []*Entry, err error) {
+	var was, is []byte
+	if !a.IsZero() {
+		was, err = from.read(plumbing.TreeObject, a, maxTree)
+	}
+	if err == nil && !b.IsZero() {
+		is, err = to.read(plumbing.TreeObject, b, maxTree)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	same := commonEntries(was, is)
+	if before, err = from.entries(a, was[same:]); err != nil {
+		return nil, nil, err
+	}
+	after, err = to.entries(b, is[same:])
+	return before, after, err
+}
+
+// commonEntries is the length of the whole entries that two trees begin with.
+func commonEntries(a, b []byte) int {
+	n := 0
+	for {
+		name := bytes.IndexByte(a[n:], 0)
+		if name < 0 {
+			return n
+		}
+		next := n + name + 1 + hashSize
+		if next > len(a) || next > len(b) || !bytes.Equal(a[n:next], b[n:next]) {
+			return n
+		}
+		n = next
+	}
 }
 
 // changedEntry walks one name of both trees, of which one may be nil.

@@ -250,3 +250,17 @@ func TestALockThatIsLeftBehindIsNamed(t *testing.T) {
 		t.Error("a lock of another process was taken away")
 	}
 }
+
+func TestObjectsAreFoundAfterGitHasPackedThem(t *testing.T) {
+	dir := repository(t, sample)
+	git(t, dir, "gc", "-q", "--prune=now")
+	repo := open(t, dir)
+	first := put(t, repo, draft(git(t, dir, "rev-parse", "HEAD"), "n", "1"))
+	if err := repo.SetRef(branch, "", first); err != nil {
+		t.Fatal(err)
+	}
+	git(t, dir, "gc", "-q", "--prune=now")
+	if _, err := repo.ReadCommit(first); err != nil {
+		t.Error(err)
+	}
+}

@@ -425,3 +425,28 @@ func changedBetween(t testing.TB, repo *source.Repository, from, to string) iter
 	t.Helper()
 	return source.Changed(files(t, repo, from), files(t, repo, to))
 }
+
+func TestOneFileIsReadByItsPathAlone(t *testing.T) {
+	dir := repository(t, sample)
+	if err := os.Symlink("fleet.cue", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, dir, nil)
+	all := files(t, open(t, dir), "HEAD")
+	for name, want := range sample {
+		if got, err := all.ReadAt(name, 100); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{"tenants", "none", "fleet.cue/none", "tenants/none/tenant.cue", "link", "", ".", "../fleet.cue", "/fleet.cue"} {
+		if got, err := all.ReadAt(name, 100); err == nil {
+			t.Errorf("%q: %q", name, got)
+		}
+	}
+	if _, err := all.ReadAt("none", 100); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+	if got, err := all.ReadAt("fleet.cue", 3); err == nil {
+		t.Errorf("more than was asked for: %q", got)
+	}
+}

@@ -190,6 +190,11 @@ func (f *Files) tree(hash plumbing.Hash) ([]*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	return f.entries(hash, data)
+}
+
+// entries reads a tree, or the end of one, sorted by name.
+func (f *Files) entries(hash plumbing.Hash, data []byte) ([]*Entry, error) {
 	entries, err := parseTree(data, f)
 	if err != nil {
 		return nil, fmt.Errorf("tree %s: %w", hash, err)
@@ -245,6 +250,51 @@ func validName(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.Contains(name, "/")
 }
 
+// ReadAt reads a regular file by its path without listing the directories on the
+// way, for who reads one file of many trees. It reads at most a number of bytes.
+func (f *Files) ReadAt(name string, most int64) ([]byte, error) {
+	fail := func(err error) ([]byte, error) { return nil, &fs.PathError{Op: "read", Path: name, Err: err} }
+	if !fs.ValidPath(name) || name == "." {
+		return fail(fs.ErrInvalid)
+	}
+	at, parts := f.root, strings.Split(name, "/")
+	for i, part := range parts {
+		data, err := f.read(plumbing.TreeObject, at, maxTree)
+		if err != nil {
+			return fail(err)
+		}
+		mode, hash := entryNamed(data, part)
+		if mode == nil {
+			return fail(fs.ErrNotExist)
+		}
+		if last := i == len(parts)-1; (modeOf(mode) == modeTree) == last || modeOf(mode) == modeLink || modeOf(mode) == modeModule {
+			return fail(errors.New("not a regular file in directories"))
+		}
+		at = hash
+	}
+	data, err := f.read(plumbing.BlobObject, at, most)
+	if err != nil {
+		return fail(err)
+	}
+	return data, nil
+}
+
+// entryNamed finds a name in git's form of a directory; a nil mode is none.
+func entryNamed(data []byte, want string) (mode []byte, hash plumbing.Hash) {
+	for len(data) > 0 {
+		head, rest, ok := bytes.Cut(data, []byte{0})
+		mode, name, ok2 := bytes.Cut(head, []byte(" "))
+		if !ok || !ok2 || len(rest) < hashSize {
+			return nil, hash
+		}
+		if string(name) == want {
+			return mode, plumbing.Hash(rest[:hashSize])
+		}
+		data = rest[hashSize:]
+	}
+	return nil, hash
+}
+
 // size returns the size of an object without reading it.
 func (f *Files) size(hash plumbing.Hash) (int64, error) {
 	s := f.repo.borrow()
@@ -267,6 +317,10 @@ func (f *Files) read(kind plumbing.ObjectType, hash plumbing.Hash, most int64) (
 	s := f.repo.borrow()
 	defer f.repo.giveBack(s)
 	o, err := s.EncodedObject(kind, hash)
+	if errors.Is(err, plumbing.ErrObjectNotFound) { // git may have packed it since this handle was opened
+		s.Reindex()
+		o, err = s.EncodedObject(kind, hash)
+	}
 	if err != nil {
 		return nil, explain(err, hash)
 	}
