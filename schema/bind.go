@@ -97,7 +97,7 @@ func (b *binder) tenant(n *node, pos catalog.Position) *catalog.Tenant {
 		OrganisationPos: n.place("organisation"),
 		EnvironmentPos:  n.place("environment"),
 	}
-	b.contradictions(n, "tenant "+t.ID.String())
+	b.contradictions(n, "the tenant")
 	b.timezone(n)
 	for _, f := range n.fields("facilities") {
 		t.Facilities = append(t.Facilities, b.facility(f))

@@ -238,7 +238,7 @@ func (b *binder) name(n *node, dir string) {
 // licensed holds an on-prem tenant against its having a licence.
 func (b *binder) licensed(n *node, t *catalog.Tenant) {
 	if t.Hosting == catalog.OnPrem && t.Licence == nil && !n.wrong("licence") {
-		b.report(Incomplete, firstPosition(n.place("hosting"), t.Pos), `add licence: expires: "YYYY-MM-DD"`, "tenant %q is on-prem and has no licence", t.ID)
+		b.report(Incomplete, firstPosition(n.place("hosting"), t.Pos), `add licence: expires: "YYYY-MM-DD"`, "the tenant is on-prem and has no licence")
 	}
 }
 
