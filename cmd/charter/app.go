@@ -101,7 +101,7 @@ plans what a change of them does, and carries out plans that somebody signed.`,
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no notes, only results and errors")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say what is asked, retried and waited for")
 	root.AddCommand(
-		a.newInit(), a.newImport(), a.newNew(), a.newGrant(), a.newRevoke(), a.newExtend(), a.newValidate(), a.newTest(), a.newBlueprints(), a.newDiff(), a.newPlan(), a.newShow(), a.newKeygen(), a.newSign(),
+		a.newInit(), a.newImport(), a.newLicence(), a.newConformance(), a.newNew(), a.newGrant(), a.newRevoke(), a.newExtend(), a.newValidate(), a.newTest(), a.newBlueprints(), a.newDiff(), a.newPlan(), a.newShow(), a.newKeygen(), a.newSign(),
 		a.newVerify(), a.newApply(), a.newStatus(), a.newExplain(), a.newVersion(),
 	)
 	root.InitDefaultCompletionCmd()
