@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
@@ -257,7 +256,7 @@ func (u *unit) convert(v, raw cue.Value, path []string) (*node, error) {
 	case cue.StringKind:
 		s, err := v.String()
 		n.Kind, n.Text = kindString, s
-		if strings.Contains(s, lostText) {
+		if u.isLost(s) {
 			n.Kind = kindLost
 		}
 		return n, err
@@ -290,7 +289,7 @@ func (u *unit) convertFields(n *node, v, raw cue.Value, path []string) error {
 	}
 	for fields.Next() {
 		name := fields.Selector().Unquoted()
-		if strings.Contains(name, lostText) {
+		if u.isLost(name) {
 			n.Wrong = append(n.Wrong, name)
 			continue
 		}

@@ -150,10 +150,13 @@ func (u *unit) repeats(f cueFault) bool {
 	if u.lost == nil {
 		return false
 	}
-	said := func(message string) bool { return strings.Contains(message, lostText) }
 	return f.format == unusedImport || u.lost.paths[labelKey(f.path...)] ||
-		slices.ContainsFunc(f.messages, said) || slices.ContainsFunc(f.path, said)
+		slices.ContainsFunc(f.messages, u.isLost) || slices.ContainsFunc(f.path, u.isLost)
 }
+
+// isLost reports whether a text comes of what is lost; anybody may write such a
+// text where nothing is.
+func (u *unit) isLost(text string) bool { return u.lost != nil && strings.Contains(text, lostText) }
 
 // unsaid returns the problems that stand where nothing was lost.
 func (u *unit) unsaid(problems Problems) Problems {
