@@ -102,6 +102,9 @@ func (v *Verdict) First() *Refusal {
 // Blocked returns what stands in the way whoever approves, for a plan's refusals:
 // approvals come after the plan.
 func (v *Verdict) Blocked() []plan.Refusal {
+	if v.Refusal != nil {
+		return []plan.Refusal{{Code: plan.Code(v.Refusal.Brake), Text: v.Refusal.Text}}
+	}
 	var list []plan.Refusal
 	for i := range v.Units {
 		switch r := v.Units[i].Refusal; {
