@@ -135,18 +135,24 @@ func (c *Catalog) Licensed(t *Tenant, at time.Time) []LicensedModule {
 	for i := range t.Facilities {
 		f := &t.Facilities[i]
 		spans := Spans(t.Boundaries(f))
+		holds := make([]ModuleSet, len(spans))
+		for j, span := range spans {
+			holds[j] = c.Holds(t, f, span.Instant())
+		}
 		for index := range c.modules {
-			list = append(list, c.licensed(t, f, index, spans, at)...)
+			list = append(list, c.licensed(f, index, spans, holds, at)...)
 		}
 	}
 	slices.SortFunc(list, LicensedModule.Compare)
 	return list
 }
 
-func (c *Catalog) licensed(t *Tenant, f *Facility, index int, spans []Span, at time.Time) []LicensedModule {
+// licensed returns the stretches in which a facility holds one module, given what
+// it holds in each span.
+func (c *Catalog) licensed(f *Facility, index int, spans []Span, holds []ModuleSet, at time.Time) []LicensedModule {
 	var list []LicensedModule
-	for _, span := range spans {
-		if !c.Holds(t, f, span.Instant()).Has(index) {
+	for i, span := range spans {
+		if !holds[i].Has(index) {
 			continue
 		}
 		m := LicensedModule{Facility: f.ID.String(), Module: c.modules[index].EHR.String(), From: instant(span.From), Until: instant(span.Until)}

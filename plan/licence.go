@@ -64,13 +64,6 @@ func (b *Builder) licence(p *Part, t *catalog.Tenant, live Live) error {
 		return b.revokeLicences(p, t.Licence, live.Licences)
 	}
 	current := CurrentLicence(live.Licences)
-	var base *Base
-	if current != nil {
-		var err error
-		if base, err = ContentOf(current.Terms); err != nil {
-			return err
-		}
-	}
 	if t.Closed.ClosedAt(b.plan.At) || !b.plan.At.Before(t.Licence.Expires) {
 		return nil // an end that has come asks for no licence
 	}
@@ -80,6 +73,7 @@ func (b *Builder) licence(p *Part, t *catalog.Tenant, live Live) error {
 	if !t.Licence.NotBefore.IsZero() {
 		body.NotBefore = &t.Licence.NotBefore
 	}
+	var base *Base
 	reason := b.at(New, "an on-prem deployment needs one", t.Licence.Pos)
 	if current != nil {
 		why := outdated(current, &body, b.plan.At)
@@ -87,6 +81,10 @@ func (b *Builder) licence(p *Part, t *catalog.Tenant, live Live) error {
 			return nil
 		}
 		reason = b.at(Changed, why, t.Licence.Pos)
+		var err error
+		if base, err = ContentOf(current.Terms); err != nil {
+			return err
+		}
 	}
 	change := Change{
 		Action: Issue, Kind: string(Licence), Key: p.tenant, Reason: reason,

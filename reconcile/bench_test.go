@@ -4,15 +4,20 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/examples/ehr/ehrtest"
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/reconcile"
@@ -29,15 +34,19 @@ const (
 var sites = []string{"f0", "f1", "f2"}
 
 // cost is what a stretch of this process took.
-type cost struct{ wall, cpu time.Duration }
+type cost struct {
+	wall, cpu time.Duration
+	allocated uint64
+}
 
 func spent(b *testing.B, do func() error) cost {
 	b.Helper()
+	allocated := allocations()
 	before, start := usage(b), time.Now()
 	if err := do(); err != nil {
 		b.Fatal(err)
 	}
-	return cost{time.Since(start), usage(b) - before}
+	return cost{time.Since(start), usage(b) - before, allocations() - allocated}
 }
 
 func usage(b *testing.B) time.Duration {
@@ -49,23 +58,37 @@ func usage(b *testing.B) time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-func (c *cost) add(other cost) { c.wall += other.wall; c.cpu += other.cpu }
+func allocations() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Mallocs
+}
 
-// compare prints ratios alone: on a shared machine a time says nothing.
-func compare(b *testing.B, ours, floor cost) {
+func (c *cost) add(other cost) {
+	c.wall += other.wall
+	c.cpu += other.cpu
+	c.allocated += other.allocated
+}
+
+// compare prints ratios alone, as a time says nothing on a shared machine, and what
+// does not depend on the machine.
+func compare(b *testing.B, ours, floor cost, asked int64) {
+	tenants := float64(b.N * benchTenants)
 	b.ReportMetric(ours.wall.Seconds()/floor.wall.Seconds(), "wall/floor")
 	b.ReportMetric(ours.cpu.Seconds()/floor.cpu.Seconds(), "CPU/floor")
-	b.ReportMetric(float64(ours.cpu.Microseconds())/float64(b.N*benchTenants), "CPU-µs/tenant")
+	b.ReportMetric(float64(ours.cpu.Microseconds())/tenants, "CPU-µs/tenant")
+	b.ReportMetric(float64(asked)/tenants, "requests/tenant")
+	b.ReportMetric(float64(ours.allocated)/tenants, "allocs/tenant")
 	b.ReportMetric(0, "ns/op")
 }
 
-// counting counts the requests of a client.
-type counting struct {
+// asking is a client that may or may not read all grants in one stream.
+type asking struct {
 	*ehr.Client
-	bulk bool // whether it may read all grants in one stream
+	bulk bool
 }
 
-func (c counting) Platform(ctx context.Context) (ehr.Platform, error) {
+func (c asking) Platform(ctx context.Context) (ehr.Platform, error) {
 	p, err := c.Client.Platform(ctx)
 	if !c.bulk {
 		p.Features = nil
@@ -102,50 +125,124 @@ func beside[T any](items []T, do func(T) error) error {
 	return g.Wait()
 }
 
-// BenchmarkNoOpPlan plans a thousand tenants that are in step, with a GET each
-// and in one stream, beside the same GETs decoded with encoding/json.
+// bareGet sends a GET and decodes the answer, which is JSON, or lines of it, with
+// encoding/json.
+func bareGet(plain *http.Client, url string, value func() any) error {
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+ehrtest.Token)
+	answer, err := plain.Do(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s", url, answer.Status)
+	}
+	for decoder := json.NewDecoder(answer.Body); ; {
+		if err := decoder.Decode(value()); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// What the bare GETs decode.
+type (
+	bareGrant struct {
+		Tenant   string
+		Revision int64
+		Modules  []string
+		Rows     []struct{ Facility, Module string }
+	}
+	bareList struct{ Items []map[string]any }
+	bareAny  map[string]any
+)
+
+// bareReads are the requests that a plan needs: those of the whole platform, and
+// the paths below each tenant.
+type bareReads struct{ whole, each []string }
+
+func (r bareReads) send(plain *http.Client, url string, tenants []string) error {
+	decoded := func(path string) func() any {
+		return func() any {
+			switch {
+			case strings.HasSuffix(path, "/entitlements"):
+				return &bareGrant{}
+			case strings.HasSuffix(path, "/connect-entitlements"):
+				return &bareAny{}
+			}
+			return &bareList{}
+		}
+	}
+	var requests []string
+	for _, path := range r.whole {
+		requests = append(requests, path)
+	}
+	for _, id := range tenants {
+		for _, path := range r.each {
+			requests = append(requests, "/tenants/"+id+path)
+		}
+	}
+	return beside(requests, func(path string) error {
+		return bareGet(plain, url+path, decoded(strings.TrimSuffix(path, "?limit=1000")))
+	})
+}
+
+var registryReads = []string{"/editions?limit=1000", "/clients?limit=1000", "/tenants?limit=1000"}
+
+// BenchmarkNoOpPlan plans a thousand tenants that are in step, beside the same GETs
+// decoded with encoding/json: of tenants that declare rows alone, with a GET each
+// and in one stream, and of tenants that declare everything. The edition has the
+// connect module, so instruments are compared where none is declared too.
 func BenchmarkNoOpPlan(b *testing.B) {
+	for _, c := range []struct {
+		name       string
+		bulk       bool
+		everything bool
+		reads      bareReads
+	}{
+		{"rows,GETs", false, false, bareReads{registryReads, []string{"/entitlements", "/facilities", "/connect-entitlements"}}},
+		{"rows,stream", true, false, bareReads{append([]string{"/entitlements"}, registryReads...), []string{"/facilities", "/connect-entitlements"}}},
+		{"everything,stream", true, true, bareReads{
+			append([]string{"/entitlements", "/licenses?limit=1000"}, registryReads...),
+			[]string{"/facilities", "/connect-entitlements", "/tenant-admins"},
+		}},
+	} {
+		b.Run(c.name, func(b *testing.B) { benchPlan(b, c.bulk, c.everything, c.reads) })
+	}
+}
+
+func benchPlan(b *testing.B, bulk, everything bool, reads bareReads) {
 	e := ehrtest.Start(b)
 	f := newFleet(b)
 	list := hospitals(b, e, f, "t")
-	client := newClient(b, e.URL)
-	request := f.request(b)
-	plain := plainClient()
-	get := func(id string) error {
-		r, err := http.NewRequest(http.MethodGet, e.URL+"/tenants/"+id+"/entitlements", nil)
-		if err != nil {
-			return err
+	var asked atomic.Int64
+	client := newClient(b, e.URL, func(o *ehr.Options) { o.Watch = func(ehr.Exchange) { asked.Add(1) } })
+	if everything {
+		for _, t := range f.tenants {
+			t.Licence, t.Connect = &catalog.Licence{Expires: ends[0]}, []catalog.Connection{instrument(b)}
+			t.Admins = []catalog.Admin{{Email: "grace@example.org", Name: "Grace"}}
 		}
-		r.Header.Set("Authorization", "Bearer "+ehrtest.Token)
-		answer, err := plain.Do(r)
-		if err != nil {
-			return err
-		}
-		defer answer.Body.Close()
-		var grant struct {
-			Tenant   string
-			Revision int64
-			Modules  []string
-			Rows     []struct{ Facility, Module string }
-		}
-		return json.NewDecoder(answer.Body).Decode(&grant)
+		apply(b, client, f.plan(b, client))
 	}
-	for name, bulk := range map[string]bool{"GETs": false, "bulk": true} {
-		b.Run(name, func(b *testing.B) {
-			var ours, floor cost
-			for b.Loop() {
-				floor.add(spent(b, func() error { return beside(list, get) }))
-				ours.add(spent(b, func() error {
-					p, _, err := reconcile.Plan(b.Context(), counting{client, bulk}, request)
-					if err == nil && !p.Empty() {
-						err = fmt.Errorf("%d changes, want none", len(p.Batches))
-					}
-					return err
-				}))
+	request, plain := f.request(b), plainClient()
+	asked.Store(0)
+	var ours, floor cost
+	for b.Loop() {
+		floor.add(spent(b, func() error { return reads.send(plain, e.URL, list) }))
+		ours.add(spent(b, func() error {
+			p, _, err := reconcile.Plan(b.Context(), asking{client, bulk}, request)
+			if err == nil && !p.Empty() {
+				err = fmt.Errorf("%d changes, want none", len(p.Batches))
 			}
-			compare(b, ours, floor)
-		})
+			return err
+		}))
 	}
+	compare(b, ours, floor, asked.Load())
 }
 
 // put is one request of an apply, as it went over the wire.
@@ -158,6 +255,7 @@ type put struct {
 // does nothing but send requests of the same size and form to as many others.
 func BenchmarkApply(b *testing.B) {
 	var ours, floor cost
+	var asked atomic.Int64
 	for b.Loop() {
 		b.StopTimer()
 		e := ehrtest.StartOn(b, b.TempDir()+"/ehr.db")
@@ -167,11 +265,12 @@ func BenchmarkApply(b *testing.B) {
 		client := newClient(b, e.URL)
 		p := f.plan(b, client, mine...)
 		puts := bare(b, f.plan(b, client, others...), e)
+		counted := newClient(b, e.URL, func(o *ehr.Options) { o.Watch = func(ehr.Exchange) { asked.Add(1) } })
 		b.StartTimer()
 		floor.add(spent(b, func() error { return send(e, puts) }))
-		ours.add(spent(b, func() error { return applyAll(b, client, p) }))
+		ours.add(spent(b, func() error { return applyAll(b, counted, p) }))
 	}
-	compare(b, ours, floor)
+	compare(b, ours, floor, asked.Load())
 }
 
 func applyAll(b *testing.B, client *ehr.Client, p *plan.Plan) error {
