@@ -48,6 +48,8 @@ type Approval struct {
 	Bundle json.RawMessage
 	// Leaves are those of the root that was signed, in their order.
 	Leaves []plan.Digest
+	// For are the batches that it counts for; nil for every one among the leaves.
+	For map[plan.Digest]bool
 }
 
 // ApplyRequest says what to carry out. The caller has verified the approvals.
@@ -56,6 +58,8 @@ type ApplyRequest struct {
 	Digest    plan.Digest // of the plan's file
 	Approvals []Approval
 	Only      map[catalog.TenantID]bool // the tenants to carry it out for; nil for all
+	Allowed   map[plan.Digest]bool      // the batches that may be carried out; nil for all
+	Receipt   string                    // the id of the receipt that every write names; "" where no ledger is founded
 	Now       time.Time
 	// Progress is called after each batch, by one goroutine at a time; may be nil.
 	Progress func(done, of int, o Outcome)
@@ -107,7 +111,10 @@ func (a *applier) among() []Outcome {
 	return outcomes
 }
 
-func (a *applier) wants(i int) bool { return a.request.Plan.Batches[i].Among(a.request.Only) }
+func (a *applier) wants(i int) bool {
+	b := &a.request.Plan.Batches[i]
+	return b.Among(a.request.Only) && (a.request.Allowed == nil || a.request.Allowed[b.Digest])
+}
 
 // CheckTime refuses, with a StaleError, a plan whose time is over, or that judged
 // dates by another time.
@@ -203,9 +210,12 @@ func (a *applier) authority(b *plan.Batch) (*ehr.Authority, error) {
 	authority := &ehr.Authority{
 		Base: b.Base.Line(), Batch: b.Digest.String(), Environment: a.request.Plan.Environment, Approvals: []ehr.Approval{},
 	}
+	if a.request.Receipt != "" {
+		authority.Receipt = &a.request.Receipt
+	}
 	for _, s := range a.signed {
 		index, among := s.index[b.Digest]
-		if !among {
+		if !among || s.For != nil && !s.For[b.Digest] {
 			continue
 		}
 		path, err := s.tree.Prove(int64(index))
@@ -230,4 +240,51 @@ func (a *applier) report(o *Outcome) {
 	if a.request.Progress != nil {
 		a.request.Progress(a.done, a.wanted, *o)
 	}
+}
+
+// Look says of each batch of a plan whether the platform has what it asks for:
+// Already, or NotTried where it has not or nobody knows. Nothing is written.
+func Look(ctx context.Context, e EHR, p *plan.Plan, now time.Time) (map[plan.Digest]State, error) {
+	a, err := newApplier(e, ApplyRequest{Plan: p, Now: now})
+	if err != nil {
+		return nil, err
+	}
+	a.ctx, a.write = ctx, ctx
+	states := map[plan.Digest]State{}
+	for i := range p.Batches {
+		b := &p.Batches[i]
+		states[b.Digest] = NotTried
+		has, err := a.has(b)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err == nil && has {
+			states[b.Digest] = Already
+		}
+	}
+	return states, nil
+}
+
+// has reports whether the platform has what a batch asks for.
+func (a *applier) has(b *plan.Batch) (bool, error) {
+	switch {
+	case b.Subject.OfFleet():
+		return false, nil
+	case b.Subject != plan.Entitlements:
+		now, err := a.look(b)
+		return now.same, err
+	}
+	id, err := catalog.ParseTenantID(b.Tenant)
+	if err != nil {
+		return false, err
+	}
+	grant, err := a.ehr.Grant(a.ctx, id)
+	if err != nil {
+		return false, err
+	}
+	revoked, granted, err := plan.Rows(b.Changes)
+	if err != nil {
+		return false, err
+	}
+	return grant.Batch == b.Digest.String() || len(granted.Minus(grant.Rows)) == 0 && len(revoked.Minus(grant.Rows)) == len(revoked), nil
 }

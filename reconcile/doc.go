@@ -49,6 +49,9 @@ type EHR interface {
 	Grants(ctx context.Context, yield func(catalog.Grant) error) (snapshot string, err error)
 	// Deployment reads the state of a tenant's deployment.
 	Deployment(ctx context.Context, id catalog.TenantID) (ehr.Deployment, error)
+	// Audit yields the entries of the audit trail after one, AuditHead the newest.
+	Audit(ctx context.Context, since int64, yield func(ehr.Entry) error) error
+	AuditHead(ctx context.Context) (ehr.Entry, error)
 	// PutGrant replaces a tenant's rows if its grant is still at base.
 	PutGrant(ctx context.Context, id catalog.TenantID, base catalog.Stamp, rows catalog.Rows, authority *ehr.Authority, key string) (catalog.Stamp, error)
 	// Send makes any other write, conditional on an entity tag where it is not "".

@@ -23,7 +23,8 @@ type Entry struct {
 	Hash     string    `json:"hash"`
 	// Authority is what the write carried; nil where it had none.
 	Authority *struct {
-		Batch string `json:"batch"`
+		Batch   string `json:"batch"`
+		Receipt string `json:"receipt"`
 	} `json:"authority"`
 }
 

@@ -1,0 +1,428 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/policy"
+	"github.com/veonahealth/charter/plan/seal"
+	"github.com/veonahealth/charter/reconcile/ehr"
+	"github.com/veonahealth/charter/reconcile/ledger"
+	"github.com/veonahealth/charter/reconcile/source"
+)
+
+// Order is a plan that is to be carried out where a ledger is founded.
+type Order struct {
+	Plan     *plan.Plan
+	File     []byte // its bytes
+	Bundles  []Bundle
+	Others   []*plan.Plan // open plans whose approvals may count too
+	Only     map[catalog.TenantID]bool
+	Signer   *seal.Signer
+	Author   source.Author // of the receipt's commits
+	Progress func(done, of int, o Outcome)
+}
+
+// Carried is what became of an order.
+type Carried struct {
+	Judgement *Judgement
+	Receipt   string // its id
+	Outcomes  []Outcome
+}
+
+// RefusedError says that nothing of a plan may be carried out, and why.
+type RefusedError struct{ Refusal *policy.Refusal }
+
+func (e *RefusedError) Error() string { return e.Refusal.Error() }
+
+// ReplayedError says that a plan was carried out already, and has nothing open.
+type ReplayedError struct {
+	Receipt ledger.ID
+	At      time.Time
+}
+
+func (e *ReplayedError) Error() string {
+	return fmt.Sprintf("the plan was carried out at %s (receipt %.16s…), and nothing in it is open: a plan is used once", e.At.Format(time.RFC3339), e.Receipt)
+}
+
+// Carry judges a plan, writes a receipt of what is about to be done, does it, and
+// writes what became of it. Until the remote has accepted the first receipt
+// nothing is written to the platform.
+func (g *Governance) Carry(ctx context.Context, e EHR, o Order) (*Carried, error) {
+	digest := plan.DigestOf(o.File)
+	now := g.o.Now()
+	if err := CheckTime(o.Plan, now); err != nil {
+		return nil, err
+	}
+	writer, err := g.writer(ctx, o.Signer, o.Author, ledger.Apply)
+	if err != nil {
+		return nil, err
+	}
+	platform, err := e.Platform(ctx)
+	if err != nil {
+		return nil, err
+	}
+	testimony, err := g.Witness(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	live, err := g.live(ctx, e, platform.Has(ehr.FeatureBulk), o.Plan)
+	if err != nil {
+		return nil, err
+	}
+	j, err := g.Judge(ctx, Case{
+		Plan: o.Plan, Digest: digest, Bundles: o.Bundles, Others: o.Others, Live: live,
+		Instance: platform.Instance, Restored: testimony.Restored != "",
+	})
+	if err != nil {
+		return nil, err
+	}
+	if refusal := j.nothing(o); refusal != nil {
+		return nil, &RefusedError{refusal}
+	}
+	done := &Carried{Judgement: j}
+	receipt, err := g.begin(ctx, e, writer, o, digest, j, testimony)
+	if err != nil {
+		return nil, err
+	}
+	done.Receipt = receipt.ID.String()
+	approvals, allowed := j.authority(o.Plan)
+	done.Outcomes, err = Apply(ctx, e, ApplyRequest{
+		Plan: o.Plan, Digest: digest, Approvals: approvals, Only: o.Only, Allowed: allowed, Receipt: done.Receipt, Now: now, Progress: o.Progress,
+	})
+	finish, cancel := outlast(ctx)
+	defer cancel()
+	return done, errors.Join(err, g.end(finish, e, writer, o, receipt, j, done.Outcomes))
+}
+
+// nothing is why nothing may be done at all; nil where something may.
+func (j *Judgement) nothing(o Order) *policy.Refusal {
+	if j.Refusal != nil {
+		return j.Refusal
+	}
+	wanted := false
+	for i := range o.Plan.Batches {
+		if !o.Plan.Batches[i].Among(o.Only) {
+			continue
+		}
+		if r := j.Units[i].Refusal; r == nil || r.Exit != exitBlocked {
+			wanted = true
+		}
+		if r := j.Units[i].Refusal; r != nil && r.Exit != exitBlocked {
+			return r // of trust: nothing of such a plan is carried out
+		}
+	}
+	if wanted || len(o.Plan.Batches) == 0 {
+		return nil
+	}
+	return j.First()
+}
+
+// exitBlocked is the status of a refusal for which something is missing.
+const exitBlocked = 4
+
+// writer is who signs receipts, if the policy lets them.
+func (g *Governance) writer(ctx context.Context, signer *seal.Signer, author source.Author, act ledger.Act) (ledger.Writer, error) {
+	roster, err := g.Roster(ctx)
+	if err != nil {
+		return ledger.Writer{}, err
+	}
+	return writerOf(roster, signer, author, act, g.o.Now)
+}
+
+func writerOf(roster *policy.Roster, signer *seal.Signer, author source.Author, act ledger.Act, now func() time.Time) (ledger.Writer, error) {
+	key := signer.PublicKey().Fingerprint()
+	h, err := roster.Holder(key, now())
+	if err != nil {
+		return ledger.Writer{}, distrust("the receipts' %w", err)
+	}
+	if why := mayNot(roster, h, act); why != "" {
+		return ledger.Writer{}, distrust("key %s: %s", key.Short(), why)
+	}
+	if author.Name == "" {
+		author.Name = h.ID()
+	}
+	if author.Email == "" {
+		author.Email = h.ID() + "@charter.invalid"
+	}
+	return ledger.Writer{By: ledger.By{Fingerprint: key.String(), ID: h.ID()}, Author: author, Sign: signer.SignCommit, Now: now}, nil
+}
+
+// live counts the rows that are live, where a plan takes rows away.
+func (g *Governance) live(ctx context.Context, e EHR, bulk bool, p *plan.Plan) (policy.Live, error) {
+	live := policy.Live{Rows: map[string]int{}}
+	if p.Summary.Revoke == 0 {
+		return live, nil
+	}
+	count := func(grant catalog.Grant) error {
+		live.Rows[grant.Tenant.String()] = len(grant.Rows)
+		live.Total += len(grant.Rows)
+		return nil
+	}
+	if bulk {
+		_, err := e.Grants(ctx, count)
+		return live, err
+	}
+	var ids []catalog.TenantID
+	if _, err := e.Tenants(ctx, func(t ehr.Tenant) error { ids = append(ids, t.ID); return nil }); err != nil {
+		return live, err
+	}
+	for _, id := range ids {
+		grant, err := e.Grant(ctx, id)
+		if err != nil {
+			return live, err
+		}
+		if err := count(grant); err != nil {
+			return live, err
+		}
+	}
+	return live, nil
+}
+
+// begin writes the receipt of what is about to be done, or takes up the one that
+// an interrupted try of the same plan has left open.
+func (g *Governance) begin(ctx context.Context, e EHR, w ledger.Writer, o Order, digest plan.Digest, j *Judgement, t Testimony) (*ledger.Receipt, error) {
+	if r, err := g.resume(ctx, e, w, digest); r != nil || err != nil {
+		return r, err
+	}
+	if err := g.replayed(digest); err != nil {
+		return nil, err
+	}
+	draft := ledger.Draft{Plan: o.File, Files: map[string][]byte{}, Intent: ledger.Intent{
+		Act: ledger.Apply, At: o.Plan.At, Audit: t.Head, Batches: j.batches(o), Commit: o.Plan.Source.Commit, Tree: o.Plan.Source.Tree,
+		Instance: o.Plan.Instance, Only: only(o.Only), Approvals: []ledger.Approval{},
+	}, Holds: func(*ledger.Ledger) error {
+		return errors.Join(g.Ancestry(ctx, o.Plan.Source.Commit), g.replayed(digest))
+	}}
+	roster, err := g.Roster(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, b := range j.bundles {
+		name := bundleName(j.approvals[i].Opened.Signer, i)
+		draft.Files[name] = b.Data
+		by := ledger.By{Fingerprint: j.approvals[i].Opened.Signer.String()}
+		if h, err := roster.Holder(j.approvals[i].Opened.Signer, g.o.Now()); err == nil {
+			by.ID = h.ID()
+		}
+		draft.Intent.Approvals = append(draft.Intent.Approvals, ledger.Approval{Bundle: name, By: by})
+	}
+	r, err := g.Ledger.Intent(ctx, w, draft)
+	return r, asTrust(err)
+}
+
+// bundleName is the name under which a receipt keeps a bundle.
+func bundleName(signer seal.Fingerprint, n int) string {
+	return fmt.Sprintf("plan.json.%s-%d%s", signer.Short(), n, bundleSuffix)
+}
+
+func only(tenants map[catalog.TenantID]bool) []string {
+	if tenants == nil {
+		return nil
+	}
+	list := []string{}
+	for id := range tenants {
+		list = append(list, id.String())
+	}
+	slices.Sort(list)
+	return list
+}
+
+// batches are those that will be tried, then the entries that are approved.
+func (j *Judgement) batches(o Order) []ledger.Batch {
+	list := []ledger.Batch{}
+	for i := range o.Plan.Batches {
+		b := &o.Plan.Batches[i]
+		if b.Among(o.Only) && j.Units[i].Allowed() {
+			list = append(list, ledger.Batch{Digest: b.Digest, Path: requestPath(b), Subject: b.Subject, Tenant: b.Tenant})
+		}
+	}
+	for i := range o.Plan.Scheduled {
+		e := &o.Plan.Scheduled[i]
+		if (o.Only == nil || o.Only[tenantOf(e.Tenant)]) && j.Units[len(o.Plan.Batches)+i].Allowed() {
+			list = append(list, ledger.Batch{At: &e.At, Digest: e.Digest, Subject: e.Subject, Tenant: e.Tenant})
+		}
+	}
+	return list
+}
+
+func tenantOf(name string) catalog.TenantID {
+	id, err := catalog.ParseTenantID(name)
+	if err != nil {
+		return catalog.TenantID{}
+	}
+	return id
+}
+
+// abandoned is after what time a receipt that has no outcome is taken for one
+// that its writer will not come back to.
+const abandoned = 15 * time.Minute
+
+// resume takes up the receipt that is open: an earlier try of the same plan goes
+// on; one of another plan that nobody has ended for a while is ended with what the
+// platform shows.
+func (g *Governance) resume(ctx context.Context, e EHR, w ledger.Writer, digest plan.Digest) (*ledger.Receipt, error) {
+	r, err := g.Ledger.Unfinished()
+	if err != nil || r == nil {
+		return nil, err
+	}
+	switch {
+	case r.Intent.Plan != nil && *r.Intent.Plan == digest:
+		return r, nil
+	case g.o.Now().Sub(r.Intent.CreatedAt) < abandoned:
+		return nil, &ledger.OpenError{Receipt: r}
+	}
+	return nil, g.settle(ctx, e, w, r)
+}
+
+// settle ends a receipt that was abandoned: what the platform has is done, and
+// the rest was not tried. Nothing is written to the platform.
+func (g *Governance) settle(ctx context.Context, e EHR, w ledger.Writer, r *ledger.Receipt) error {
+	results := ledger.Results{Audit: r.Intent.Audit}
+	states := map[plan.Digest]State{}
+	if data, err := g.Ledger.Plan(r); err != nil {
+		return err
+	} else if data != nil {
+		p, err := plan.Decode(data)
+		if err != nil {
+			return err
+		}
+		if states, err = Look(ctx, e, p, g.o.Now()); err != nil {
+			return err
+		}
+	}
+	for _, b := range r.Intent.Batches {
+		state := ledger.State(NotTried)
+		if states[b.Digest] == Already {
+			state = ledger.Done
+		}
+		results.Batches = append(results.Batches, ledger.Result{Digest: b.Digest, State: state, Text: "the apply was cut off"})
+	}
+	return g.Ledger.Outcome(ctx, w, r.ID, results)
+}
+
+// replayed refuses a plan that a receipt says was carried out whole.
+func (g *Governance) replayed(digest plan.Digest) error {
+	r, found, err := g.Ledger.Carried(digest)
+	if err != nil || !found || r.Outcome == nil {
+		return err
+	}
+	for i, result := range r.Outcome.Batches {
+		if b := r.Intent.Batches[i]; b.At == nil && result.State != ledger.Done && result.State != ledger.Already {
+			return nil
+		}
+	}
+	if r.Intent.Only != nil || len(r.Outcome.Skipped) > 0 {
+		return nil // the rest is open
+	}
+	return &ReplayedError{r.ID, r.Intent.CreatedAt}
+}
+
+// end writes what became of a receipt.
+func (g *Governance) end(ctx context.Context, e EHR, w ledger.Writer, o Order, r *ledger.Receipt, j *Judgement, outcomes []Outcome) error {
+	results := ledger.Results{Audit: r.Intent.Audit, Skipped: j.skipped(o), InStep: g.inStep(ctx, o)}
+	if head, err := e.AuditHead(ctx); err == nil && head.Seq > 0 {
+		results.Audit = &ledger.AuditEntry{Hash: head.Hash, Seq: head.Seq}
+	}
+	became := map[plan.Digest]Outcome{}
+	for _, outcome := range outcomes {
+		became[outcome.Batch] = outcome
+	}
+	for _, b := range r.Intent.Batches {
+		results.Batches = append(results.Batches, resultOf(b, became))
+	}
+	results.Policy, results.Catalog = turned(o.Plan, plan.Policy, became), turned(o.Plan, plan.Catalog, became)
+	return asTrust(g.Ledger.Outcome(ctx, w, r.ID, results))
+}
+
+func resultOf(b ledger.Batch, became map[plan.Digest]Outcome) ledger.Result {
+	if b.At != nil {
+		return ledger.Result{Digest: b.Digest, State: ledger.Scheduled}
+	}
+	o, known := became[b.Digest]
+	if !known {
+		return ledger.Result{Digest: b.Digest, State: ledger.State(NotTried)}
+	}
+	return ledger.Result{Digest: b.Digest, Revision: o.Revision, State: ledger.State(o.State), Text: o.Text}
+}
+
+// turned is what is in force of the fleet's own rules from now on; nil where it
+// stays.
+func turned(p *plan.Plan, subject plan.Subject, became map[plan.Digest]Outcome) *ledger.Pin {
+	for i := range p.Batches {
+		b := &p.Batches[i]
+		if b.Subject != subject || became[b.Digest].State != Done {
+			continue
+		}
+		if now, err := plan.ParseDigest(b.Changes[0].After); err == nil {
+			return &ledger.Pin{Commit: p.Source.Commit, Digest: now}
+		}
+	}
+	return nil
+}
+
+// skipped is what the plan leaves as it is: held, unreadable, refused, unapproved.
+func (j *Judgement) skipped(o Order) []ledger.Skip {
+	skips := map[ledger.Skip]bool{}
+	for _, h := range o.Plan.Held {
+		if h.Facility == "" {
+			skips[ledger.Skip{Reason: "held", Tenant: h.Tenant}] = true
+		}
+	}
+	for _, u := range o.Plan.Unreadable {
+		skips[ledger.Skip{Reason: "unreadable", Tenant: u.Tenant}] = true
+	}
+	for _, r := range o.Plan.Refusals {
+		if r.Code == plan.NotOffered {
+			skips[ledger.Skip{Reason: "refused", Tenant: r.Tenant}] = true
+		}
+	}
+	for i := range o.Plan.Batches {
+		if b, u := &o.Plan.Batches[i], &j.Units[i]; b.Among(o.Only) && !u.Allowed() {
+			skips[ledger.Skip{Reason: "unapproved", Subject: b.Subject, Tenant: b.Tenant}] = true
+		}
+	}
+	list := slices.SortedFunc(maps.Keys(skips), func(a, b ledger.Skip) int {
+		return strings.Compare(a.Tenant+"\x00"+string(a.Subject)+a.Reason, b.Tenant+"\x00"+string(b.Subject)+b.Reason)
+	})
+	return append([]ledger.Skip{}, list...)
+}
+
+// inStep counts the declared tenants that the plan has nothing of.
+func (g *Governance) inStep(ctx context.Context, o Order) int {
+	desired, err := g.declared(ctx, o.Plan.Source.Commit)
+	if err != nil {
+		return 0
+	}
+	n := 0
+	for i := range desired.Tenants {
+		if d := &desired.Tenants[i]; d.Environment == g.o.Environment && !o.Plan.Touches(d.ID) {
+			n++
+		}
+	}
+	return n
+}
+
+// superseded refuses a plan that was made before the platform was declared
+// recovered: what it stands on is not what is there.
+func (g *Governance) superseded(p *plan.Plan) error {
+	recovered := g.Ledger.OfAct(ledger.Recover)
+	if len(recovered) == 0 {
+		return nil
+	}
+	r, err := g.Ledger.At(slices.Max(recovered))
+	if err != nil {
+		return err
+	}
+	if p.CreatedAt.Before(r.Intent.CreatedAt.Truncate(time.Second)) {
+		return distrust("the plan was made before the platform was recovered (%s): plan again", r.Intent.CreatedAt.Format(time.RFC3339))
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/policy"
+	"github.com/veonahealth/charter/reconcile/ledger"
+	"github.com/veonahealth/charter/reconcile/source"
+)
+
+// Governance is what a plan is judged and carried out by where a ledger is
+// founded: the receipts, the policy that was applied last, and the commits that
+// both stand on. It is for one goroutine at a time, but for History.
+type Governance struct {
+	Ledger *ledger.Ledger
+	o      GovernanceOptions
+
+	mu      sync.Mutex // History is asked by many goroutines
+	desired map[string]*catalog.Desired
+	lasts   map[int]*plan.Last
+	rosters map[ledger.Pin]*policy.Roster
+}
+
+// GovernanceOptions say which ledger is meant, and how to read a commit.
+type GovernanceOptions struct {
+	Repo        *source.Repository
+	Environment catalog.Environment
+	Root        ledger.ID // of the founding receipt, known beforehand
+	// Evaluate gives what a commit declares.
+	Evaluate func(ctx context.Context, commit string) (*catalog.Desired, error)
+	// Cache is a folder in which to keep what was verified; "" for none.
+	Cache string
+	Now   func() time.Time
+}
+
+// TrustError says that something signed, or something that should be, is not as
+// it has to be: the ledger, the ancestry, the commits.
+type TrustError struct{ Err error }
+
+func (e *TrustError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *TrustError) Unwrap() error { return e.Err }
+
+func distrust(format string, args ...any) error { return &TrustError{fmt.Errorf(format, args...)} }
+
+// Govern opens and verifies the ledger.
+func Govern(ctx context.Context, o GovernanceOptions) (*Governance, error) {
+	g := &Governance{o: o, desired: map[string]*catalog.Desired{}, lasts: map[int]*plan.Last{}, rosters: map[ledger.Pin]*policy.Roster{}}
+	var err error
+	g.Ledger, err = ledger.Open(ctx, ledger.Options{
+		Repo: o.Repo, Environment: o.Environment, Root: o.Root, Trust: g, Cache: o.Cache,
+	})
+	return g, asTrust(err)
+}
+
+// asTrust makes of what the ledger says of itself what it is: a matter of trust.
+// That a remote does not answer is none.
+func asTrust(err error) error {
+	var (
+		tampered *ledger.TamperError
+		rolled   *ledger.RolledBackError
+		forked   *ledger.ForkedError
+		unknown  *ledger.UnknownError
+	)
+	if errors.As(err, &tampered) || errors.As(err, &rolled) || errors.As(err, &forked) || errors.As(err, &unknown) {
+		return &TrustError{err}
+	}
+	return err
+}
+
+// declared is what a commit declares.
+func (g *Governance) declared(ctx context.Context, commit string) (*catalog.Desired, error) {
+	g.mu.Lock()
+	known := g.desired[commit]
+	g.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	desired, err := g.o.Evaluate(ctx, commit)
+	if err != nil {
+		return nil, fmt.Errorf("commit %.12s: %w", commit, err)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.desired[commit] = desired
+	return desired, nil
+}
+
+// Roster is the policy in force, with its keys.
+func (g *Governance) Roster(ctx context.Context) (*policy.Roster, error) {
+	return g.roster(ctx, g.Ledger.Policy())
+}
+
+// roster reads a policy at the commit where it was pinned, if it is the one that
+// was.
+func (g *Governance) roster(ctx context.Context, pin ledger.Pin) (*policy.Roster, error) {
+	if known := g.rosters[pin]; known != nil {
+		return known, nil
+	}
+	desired, err := g.declared(ctx, pin.Commit)
+	if err != nil {
+		return nil, err
+	}
+	if desired.Policy != pin.Digest.String() {
+		return nil, distrust("the policy at commit %.12s is %s, and the ledger pins %s", pin.Commit, desired.Policy, pin.Digest)
+	}
+	roster, err := policy.NewRoster(&desired.PolicyData)
+	if err != nil {
+		return nil, err
+	}
+	g.rosters[pin] = roster
+	return roster, nil
+}
+
+// Signer implements ledger.Trust: a machine that may apply signs what is carried
+// out; what founds the ledger, mends it or seals a range of commits may be signed
+// by a person who holds policy.write too.
+func (g *Governance) Signer(ctx context.Context, in ledger.Pin, act ledger.Act, object []byte) (ledger.By, error) {
+	roster, err := g.roster(ctx, in)
+	if err != nil {
+		return ledger.By{}, err
+	}
+	h, err := roster.Signed(object)
+	if err != nil {
+		return ledger.By{}, err
+	}
+	if why := mayNot(roster, h, act); why != "" {
+		return ledger.By{}, errors.New(why)
+	}
+	return ledger.By{Fingerprint: h.Key.String(), ID: h.ID()}, nil
+}
+
+// mayNot says why somebody may not sign a receipt of an act; "" where they may.
+func mayNot(roster *policy.Roster, h policy.Holder, act ledger.Act) string {
+	switch {
+	case h.May(catalog.MayApply), h.May(catalog.MayCorrect) && act == ledger.Apply:
+		return ""
+	case act == ledger.Apply && h.Person != nil:
+		return fmt.Sprintf("%s is a person, and receipts of an apply are signed by an applier of the policy", h.ID())
+	case h.Person != nil && roster.Policy().Holds(h.Person, "policy.write"):
+		return ""
+	}
+	return fmt.Sprintf("%s may not sign a receipt of kind %s", h.ID(), act)
+}
+
+// History tells what was last applied of a subject. It may be asked by many
+// goroutines at once.
+func (g *Governance) History(ctx context.Context) plan.History {
+	return func(subject plan.Subject, of string) (*plan.Last, error) {
+		g.mu.Lock()
+		applied, found, err := g.Ledger.LastApplied(of, subject)
+		last := g.lasts[applied.Number]
+		g.mu.Unlock()
+		if err != nil || !found || last != nil {
+			return last, err
+		}
+		desired, err := g.declared(ctx, applied.Commit)
+		if err != nil {
+			return nil, err
+		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.lasts[applied.Number] == nil {
+			g.lasts[applied.Number] = &plan.Last{Desired: desired, At: applied.At}
+		}
+		return g.lasts[applied.Number], nil
+	}
+}
+
+// Bind makes a plan that is to be made one of this ledger: on what was last
+// applied.
+func (g *Governance) Bind(ctx context.Context, r *PlanRequest) error {
+	policy, catalogue := g.Ledger.Policy().Digest, g.Ledger.Catalog().Digest
+	r.History, r.LastPolicy, r.LastCatalog = g.History(ctx), &policy, &catalogue
+	last, found, err := g.Ledger.LastApply()
+	if err == nil && found {
+		r.Base = &plan.Applied{Commit: last.Commit, Receipt: last.Receipt.String()}
+	}
+	return err
+}
+
+// LastApplied is what was declared, and at what time, when everything was last
+// applied; nil before the first apply.
+func (g *Governance) LastApplied(ctx context.Context) (*plan.Last, error) {
+	last, found, err := g.Ledger.LastApply()
+	if err != nil || !found {
+		return nil, err
+	}
+	desired, err := g.declared(ctx, last.Commit)
+	return &plan.Last{Desired: desired, At: last.At}, err
+}
+
+// newestCommit is the one that the newest apply was of; "" before the first.
+func (g *Governance) newestCommit() (string, error) {
+	applies := g.Ledger.OfAct(ledger.Apply)
+	if len(applies) == 0 {
+		return "", nil
+	}
+	r, err := g.Ledger.At(slices.Max(applies))
+	if err != nil {
+		return "", err
+	}
+	return r.Intent.Commit, nil
+}

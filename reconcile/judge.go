@@ -1,0 +1,204 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/policy"
+	"github.com/veonahealth/charter/plan/seal"
+)
+
+// Bundle is a signature's file, as it was found.
+type Bundle struct {
+	Name string
+	Data []byte
+}
+
+// Case is a plan that is to be judged.
+type Case struct {
+	Plan    *plan.Plan
+	Digest  plan.Digest // of its file
+	Bundles []Bundle    // beside it, and beside other open plans
+	Others  []*plan.Plan
+	// Live is how many rows there are; zero where the platform is not asked, and then
+	// what was last applied is counted.
+	Live     policy.Live
+	Instance string // the platform's id as it says it; "" where it is not asked
+	Restored bool
+}
+
+// Judgement is what may be done of a plan, and by whose word.
+type Judgement struct {
+	policy.Verdict
+	approvals []policy.Approval
+	bundles   []Bundle // of the approvals, in their order
+	leaves    map[seal.Batches][]plan.Digest
+}
+
+// Judge judges a plan by the policy that was applied last.
+func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
+	roster, err := g.Roster(ctx)
+	if err != nil {
+		return nil, err
+	}
+	j := &Judgement{leaves: map[seal.Batches][]plan.Digest{}}
+	in := policy.Input{
+		Plan: c.Plan, PlanDigest: c.Digest, Roster: roster, Now: g.o.Now(), Environment: g.o.Environment, Instance: c.Instance,
+		Restored: c.Restored, Live: c.Live,
+	}
+	if err := g.facts(ctx, &in); err != nil {
+		return nil, err
+	}
+	for _, p := range append([]*plan.Plan{c.Plan}, c.Others...) {
+		leaves := p.Leaves()
+		j.leaves[seal.Batches{Root: p.BatchesRoot, Count: len(leaves)}] = leaves
+		in.Leaves = append(in.Leaves, leaves)
+	}
+	verifier := roster.Verifier()
+	for _, b := range c.Bundles {
+		opened, err := verifier.Open(b.Data)
+		if err != nil {
+			in.Unverified = append(in.Unverified, policy.Unverified{Name: b.Name, Err: err})
+			continue
+		}
+		j.approvals = append(j.approvals, policy.Approval{Opened: opened, Name: b.Name})
+		j.bundles = append(j.bundles, b)
+	}
+	in.Approvals = j.approvals
+	in.Spent = g.spent(verifier)
+	j.Verdict = policy.Judge(in)
+	return j, nil
+}
+
+// facts adds what the commits and the ledger say.
+func (g *Governance) facts(ctx context.Context, in *policy.Input) error {
+	var err error
+	if in.Desired, err = g.declared(ctx, in.Plan.Source.Commit); err != nil {
+		return err
+	}
+	in.Holds = in.Desired.Holds
+	var untrusted *TrustError
+	if err := g.Ancestry(ctx, in.Plan.Source.Commit); errors.As(err, &untrusted) {
+		in.Trust = untrusted
+	} else if err != nil {
+		return err
+	}
+	if err := g.superseded(in.Plan); err != nil && in.Trust == nil {
+		in.Trust = err
+	}
+	last, err := g.LastApplied(ctx)
+	if err != nil {
+		return err
+	}
+	if last != nil {
+		in.LastCatalog = last.Desired.Catalog
+		if in.Live.Total == 0 {
+			in.Live, err = declaredRows(last, g.o.Environment)
+		}
+	}
+	if err != nil || in.Trust != nil || !asksForWriters(in.Roster.Policy()) {
+		return err
+	}
+	in.Writers, err = g.writers(ctx, in.Plan, in.Desired)
+	return err
+}
+
+func asksForWriters(p *catalog.Policy) bool {
+	for i := range p.Rules {
+		if !p.Rules[i].Writers {
+			return true
+		}
+	}
+	return false
+}
+
+// declaredRows counts the rows that were last applied.
+func declaredRows(last *plan.Last, environment catalog.Environment) (policy.Live, error) {
+	live := policy.Live{Rows: map[string]int{}}
+	for i := range last.Desired.Tenants {
+		d := &last.Desired.Tenants[i]
+		if d.Environment != environment {
+			continue
+		}
+		t, err := d.Tenant()
+		if err != nil {
+			return live, err
+		}
+		n := len(last.Desired.Catalog.Rows(t, last.At))
+		live.Rows[d.ID.String()] = n
+		live.Total += n
+	}
+	return live, nil
+}
+
+// spent tells whether an approval was used for a batch that a receipt says is
+// done: its bundle lies beside that receipt.
+func (g *Governance) spent(verifier *seal.Verifier) func(plan.Digest, policy.ID) bool {
+	used := map[int]map[policy.ID]bool{}
+	return func(batch plan.Digest, approval policy.ID) bool {
+		for _, n := range g.Ledger.Spent(batch) {
+			if used[n] == nil {
+				used[n] = g.usedIn(n, verifier)
+			}
+			if used[n][approval] {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func (g *Governance) usedIn(number int, verifier *seal.Verifier) map[policy.ID]bool {
+	ids := map[policy.ID]bool{}
+	r, err := g.Ledger.At(number)
+	if err != nil {
+		return ids
+	}
+	for _, f := range r.Intent.Files {
+		if !strings.HasSuffix(f.Name, bundleSuffix) {
+			continue
+		}
+		data, err := g.Ledger.File(r, f.Name)
+		if err != nil {
+			continue
+		}
+		if opened, err := verifier.Open(data); err == nil {
+			a := policy.Approval{Opened: opened}
+			ids[a.ID()] = true
+		}
+	}
+	return ids
+}
+
+const bundleSuffix = ".sigstore.json"
+
+// authority gives the approvals that writes carry, each for the batches that it
+// counts for, and the batches that may be written.
+func (j *Judgement) authority(p *plan.Plan) (list []Approval, allowed map[plan.Digest]bool) {
+	allowed = map[plan.Digest]bool{}
+	byApproval := map[int]map[plan.Digest]bool{}
+	for i := range p.Batches {
+		u := &j.Units[i]
+		if !u.Allowed() {
+			continue
+		}
+		allowed[u.Digest] = true
+		for _, a := range u.Approvals {
+			if byApproval[a] == nil {
+				byApproval[a] = map[plan.Digest]bool{}
+			}
+			byApproval[a][u.Digest] = true
+		}
+	}
+	for i := range j.approvals {
+		if byApproval[i] != nil {
+			list = append(list, Approval{
+				Bundle: j.bundles[i].Data, Leaves: j.leaves[j.approvals[i].Opened.Approval.Batches], For: byApproval[i],
+			})
+		}
+	}
+	return list, allowed
+}

@@ -1,0 +1,101 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/veonahealth/charter/reconcile/ehr"
+	"github.com/veonahealth/charter/reconcile/ledger"
+)
+
+// Testimony is what the platform and the ledger say of each other: each is the
+// other's witness, so that neither can be put back unnoticed.
+type Testimony struct {
+	Head *ledger.AuditEntry // the platform's newest audit entry; nil where it has none
+	// Restored says how the platform was put back behind what a receipt saw; "".
+	Restored string
+}
+
+// UnwitnessedError says that the platform does not let its audit trail be read,
+// so that nobody could tell whether the ledger is whole.
+type UnwitnessedError struct{ Err error }
+
+func (e *UnwitnessedError) Error() string {
+	return fmt.Sprintf("the platform's audit trail could not be read (capability audit.read), and where a ledger is founded nothing is written without it: %v", e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *UnwitnessedError) Unwrap() error { return e.Err }
+
+// Witness sets the platform's audit trail beside the ledger. It gives a
+// TrustError where the platform names a receipt that the ledger does not have.
+func (g *Governance) Witness(ctx context.Context, e EHR) (Testimony, error) {
+	seen := g.Ledger.LastSeen()
+	var t Testimony
+	since := int64(0)
+	if seen != nil {
+		found, err := holds(ctx, e, seen)
+		if err != nil {
+			return t, unwitnessed(err)
+		}
+		if !found {
+			t.Restored = fmt.Sprintf("its audit trail no longer holds entry %d, which the newest receipt saw: it was put back from a backup, or forked", seen.Seq)
+			return t, nil
+		}
+		since, t.Head = seen.Seq, seen
+	}
+	newest := ""
+	err := e.Audit(ctx, since, func(entry ehr.Entry) error {
+		t.Head = &ledger.AuditEntry{Hash: entry.Hash, Seq: entry.Seq}
+		if entry.Authority != nil && entry.Authority.Receipt != "" {
+			newest = entry.Authority.Receipt
+		}
+		return nil
+	})
+	if err != nil {
+		return t, unwitnessed(err)
+	}
+	return t, g.knows(newest)
+}
+
+// knows refuses a receipt that the platform names and the ledger does not have.
+func (g *Governance) knows(receipt string) error {
+	if receipt == "" {
+		return nil
+	}
+	id, err := ledger.ParseID(receipt)
+	if err == nil {
+		_, err = g.Ledger.Find(id)
+	}
+	var unknown *ledger.UnknownError
+	if err != nil && !errors.As(err, &unknown) {
+		return distrust("the platform's newest receipt: %w", err)
+	}
+	if err != nil {
+		return distrust("the ledger was rolled back: the platform's audit trail names receipt %s, and the ledger does not have it; put it back with charter audit restore FROM", receipt)
+	}
+	return nil
+}
+
+// errEnough ends a reading of which the rest does not matter.
+var errEnough = errors.New("enough")
+
+// holds reports whether the audit trail has an entry as it was seen.
+func holds(ctx context.Context, e EHR, seen *ledger.AuditEntry) (found bool, err error) {
+	err = e.Audit(ctx, seen.Seq-1, func(entry ehr.Entry) error {
+		found = entry.Seq == seen.Seq && entry.Hash == seen.Hash
+		return errEnough
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return found, err
+}
+
+func unwitnessed(err error) error {
+	if ehr.IsForbidden(err) || ehr.IsNotFound(err) {
+		return &UnwitnessedError{err}
+	}
+	return err
+}
