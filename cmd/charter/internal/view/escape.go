@@ -27,7 +27,7 @@ const noWidth = "&#8203;"
 func escaped(before string, r rune, after string) string {
 	last, _ := utf8.DecodeLastRuneInString(before)
 	next, _ := utf8.DecodeRuneInString(after)
-	word := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+	word := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
 	switch {
 	case r == '&' || r == '<' || r == '>':
 		return html.EscapeString(string(r))
