@@ -197,7 +197,13 @@ type begun struct {
 // begin writes the commit of an intent on top of an index's tip.
 func begin(repo *source.Repository, x *index, w Writer, d Draft) (*begun, error) {
 	i, files := fill(x, w, d)
-	if err := i.check(); err != nil {
+	err := i.check()
+	for name, content := range d.Files {
+		if err == nil && len(content) > maxBundle {
+			err = fmt.Errorf("file %.80q has more than %d bytes", name, maxBundle)
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("receipt %d: %w", i.Number, err)
 	}
 	data, err := encode(i)

@@ -30,7 +30,7 @@ const (
 	planFile    = "plan.json"
 
 	maxFile   = 256 << 20 // bytes of an intent or outcome
-	maxBundle = 64 << 20  // bytes of what else lies beside them, but the plan
+	maxBundle = 4 << 20   // bytes of what else lies beside them, but the plan
 	maxFiles  = 1000      // that lie beside an intent
 	maxReason = 10_000    // bytes of a reason
 )

@@ -239,3 +239,23 @@ func carry(t testing.TB, l *ledger.Ledger, w ledger.Writer, d ledger.Draft) *led
 	}
 	return r
 }
+
+// draftCommit is a commit of anything, signed.
+func draftCommit(parent string, by person) source.Draft {
+	return source.Draft{Parent: parent, Put: map[string][]byte{"readme": nil}, Author: by.writer.Author, When: instant, Message: "x", Sign: by.writer.Sign}
+}
+
+// plansOf are the open plans as a new clone sees them.
+func plansOf(t *testing.T, bare string) *ledger.Plans {
+	t.Helper()
+	_, dir := clone(t, bare)
+	return plansIn(t, dir)
+}
+
+func plansIn(t *testing.T, dir string) *ledger.Plans {
+	t.Helper()
+	return &ledger.Plans{
+		Repo: at(t, dir), Environment: catalog.DefaultEnvironment, Author: source.Author{Name: "A", Email: "a@example.org"},
+		Now: func() time.Time { return instant },
+	}
+}

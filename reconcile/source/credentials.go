@@ -18,15 +18,11 @@ import (
 // askTime is how long a credential helper may take.
 const askTime = 30 * time.Second
 
-// dial runs a conversation with the remote. Over HTTP it sends what git is
+// dial runs a conversation with a remote. Over HTTP it sends what git is
 // configured to send; where the remote asks for a user, git's credential helpers
 // are asked, and told whether their answer was right. For ssh there is the
 // agent.
-func (r *Repository) dial(ctx context.Context, talk func(transport.Transport, *transport.Endpoint, transport.AuthMethod) error) error {
-	url, err := r.remoteURL()
-	if err != nil {
-		return err
-	}
+func (r *Repository) dial(ctx context.Context, url string, talk func(transport.Transport, *transport.Endpoint, transport.AuthMethod) error) error {
 	if url == "" {
 		return errors.New("the repository has no remote origin")
 	}

@@ -88,8 +88,12 @@ func (r *Repository) HasRemote() (bool, error) {
 // RemoteRefs asks the remote for its references: their commits by their full
 // names. It gives a RemoteError where it does not answer.
 func (r *Repository) RemoteRefs(ctx context.Context) (map[string]string, error) {
+	url, err := r.remoteURL()
+	if err != nil {
+		return nil, err
+	}
 	var refs map[string]string
-	err := r.upload(ctx, func(_ transport.UploadPackSession, ar *packp.AdvRefs) error {
+	err = r.upload(ctx, url, func(_ transport.UploadPackSession, ar *packp.AdvRefs) error {
 		refs = advertised(ar)
 		return nil
 	})
@@ -109,8 +113,17 @@ func advertised(ar *packp.AdvRefs) map[string]string {
 // is left out. No reference of this repository moves. known are commits whose
 // whole history is here, which need not be sent.
 func (r *Repository) Fetch(ctx context.Context, known []string, names ...string) (map[string]string, error) {
+	url, err := r.remoteURL()
+	if err != nil {
+		return nil, err
+	}
+	return r.FetchFrom(ctx, url, known, names...)
+}
+
+// FetchFrom is Fetch from another repository than the remote: a folder or URL.
+func (r *Repository) FetchFrom(ctx context.Context, url string, known []string, names ...string) (map[string]string, error) {
 	found := map[string]string{}
-	err := r.upload(ctx, func(s transport.UploadPackSession, ar *packp.AdvRefs) error {
+	err := r.upload(ctx, url, func(s transport.UploadPackSession, ar *packp.AdvRefs) error {
 		refs := advertised(ar)
 		for _, name := range names {
 			if hash, ok := refs[name]; ok {
@@ -158,8 +171,8 @@ func (r *Repository) download(ctx context.Context, s transport.UploadPackSession
 }
 
 // upload opens a session in which the remote sends.
-func (r *Repository) upload(ctx context.Context, use func(transport.UploadPackSession, *packp.AdvRefs) error) error {
-	return r.dial(ctx, func(c transport.Transport, at *transport.Endpoint, auth transport.AuthMethod) error {
+func (r *Repository) upload(ctx context.Context, url string, use func(transport.UploadPackSession, *packp.AdvRefs) error) error {
+	return r.dial(ctx, url, func(c transport.Transport, at *transport.Endpoint, auth transport.AuthMethod) error {
 		s, err := c.NewUploadPackSession(at, auth)
 		if err != nil {
 			return err
@@ -189,7 +202,11 @@ func ignoreClosed(s io.Closer) error {
 //
 // After a RemoteError the remote may have moved them or not: ask RemoteRefs.
 func (r *Repository) Push(ctx context.Context, updates ...Update) error {
-	return r.dial(ctx, func(c transport.Transport, at *transport.Endpoint, auth transport.AuthMethod) (err error) {
+	url, err := r.remoteURL()
+	if err != nil {
+		return err
+	}
+	return r.dial(ctx, url, func(c transport.Transport, at *transport.Endpoint, auth transport.AuthMethod) error {
 		s, err := c.NewReceivePackSession(at, auth)
 		if err != nil {
 			return err

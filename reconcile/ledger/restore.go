@@ -1,0 +1,127 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/veonahealth/charter/reconcile/source"
+)
+
+// Restored says what Restore did.
+type Restored struct {
+	Was string // the commit at which the branch was; "" where it was gone
+	Now string // the commit at which it is; Was where nothing had to be done
+	// Receipts is the number of receipts that the branch has now.
+	Receipts int
+	// Given lists the receipts that verified on the branch as it was and are not
+	// on it now: somebody had gone on after a rollback.
+	Given []ID
+}
+
+// Restore puts back the longest copy of the ledger that verifies: of this clone,
+// of another repository where from, a folder or URL, is not "", and of what is
+// on the branch now. It gives ErrNotFounded where no copy verifies at all, and a
+// source.RejectedError where the remote does not let its branch be moved so.
+func Restore(ctx context.Context, o Options, from string) (Restored, error) {
+	p, err := newPlace(o.Repo)
+	if err != nil {
+		return Restored{}, err
+	}
+	name := Branch(o.Environment)
+	was, err := p.fetch(ctx, name)
+	if err != nil {
+		return Restored{}, err
+	}
+	copies, err := o.copies(ctx, from)
+	if err != nil {
+		return Restored{}, err
+	}
+	now, err := o.verified(ctx, was)
+	if err != nil {
+		return Restored{}, err
+	}
+	best := now
+	for _, tip := range copies {
+		x, err := o.verified(ctx, tip)
+		if err != nil {
+			return Restored{}, err
+		}
+		if len(x.Commits) > len(best.Commits) {
+			best = x
+		}
+	}
+	if best.Tip == "" {
+		return Restored{}, fmt.Errorf("%w in any copy", ErrNotFounded)
+	}
+	done := Restored{Was: was, Now: best.Tip, Receipts: best.count(), Given: now.beyond(best)}
+	if best.Tip != was {
+		if err := p.move(ctx, source.Update{Name: name, Old: was, New: best.Tip}); err != nil {
+			return Restored{}, err
+		}
+	}
+	return done, errors.Join(o.remember(best.Tip), best.save(o.Cache))
+}
+
+// copies are the newest commits of the copies that are at hand.
+func (o *Options) copies(ctx context.Context, from string) ([]string, error) {
+	names := []string{Branch(o.Environment), tracking(o.Environment)}
+	var tips []string
+	for _, name := range names {
+		tip, err := o.Repo.Ref(name)
+		if err != nil {
+			return nil, err
+		}
+		tips = append(tips, tip)
+	}
+	if from == "" {
+		return tips, nil
+	}
+	found, err := o.Repo.FetchFrom(ctx, from, nil, names...)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		tips = append(tips, found[name])
+	}
+	return tips, nil
+}
+
+// verified verifies a copy from the root on, as far as all is well. What was
+// cached is not believed: it may be what has to be restored.
+func (o *Options) verified(ctx context.Context, tip string) (*index, error) {
+	c := chain{repo: o.Repo, trust: o.Trust, index: newIndex(o.Environment.String(), o.Root)}
+	if tip == "" {
+		return c.index, nil
+	}
+	err := c.advance(ctx, tip)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	var tampered *TamperError
+	var shallow *source.ShallowError
+	if err != nil && !errors.As(err, &tampered) && !errors.As(err, &shallow) {
+		return nil, err
+	}
+	return c.index, nil
+}
+
+// beyond lists the receipts of an index that another one has not.
+func (x *index) beyond(other *index) []ID {
+	var list []ID
+	for n := range x.count() {
+		if _, ok := other.find(x.id(n)); !ok {
+			list = append(list, x.id(n))
+		}
+	}
+	return list
+}
+
+// remember puts the local branch where the ledger is now.
+func (o *Options) remember(tip string) error {
+	here, err := o.Repo.Ref(Branch(o.Environment))
+	if err != nil {
+		return err
+	}
+	return o.Repo.SetRef(Branch(o.Environment), here, tip)
+}
