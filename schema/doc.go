@@ -2,6 +2,9 @@
 // into the list of all mistakes in them, each with its place. It is the only
 // package of charter that knows CUE.
 //
+// What may stand in the files, and what each message means, is told to those who
+// write them in README.md.
+//
 //	fleet, err := schema.Load(ctx, files, schema.Options{Sandbox: sandbox, Cache: kept, Identity: version})
 //
 // gives a Fleet, or Problems, or another error where the files could not be
@@ -26,6 +29,10 @@
 // the two together: a shape accepts what CUE accepts, with the same value, and
 // nothing else.
 //
+// One mistake does not hide another. A shape takes what is wrong out of a value and
+// remembers its name; CUE is asked again with what was wrong replaced, until it
+// finds nothing new; and the rules conclude nothing from what is not there.
+//
 // CUE can express what never ends, and cannot be interrupted; so it runs in
 // processes of a Sandbox, which are ended when they take longer than ten seconds
 // or more than 512 MiB over one unit (CH0115).
@@ -36,6 +43,12 @@
 // hash or content of its directory, what is shared with it, the module's path, the
 // program. The catalogue is not part of that: what is kept is held against
 // today's. A directory whose hash is known is not even listed.
+//
+// # Between two commits
+//
+// Load judges one commit. Vanished compares two, for what is gone without a
+// tombstone (CH0110), and Unborne says which of the platform's rows a catalogue
+// would leave without a name (CH0112).
 //
 // # When it says something strange
 //

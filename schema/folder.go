@@ -55,6 +55,7 @@ func (l *loader) eachFile(ctx context.Context, dir string, kind unitKind, s *sha
 			return l.together(ctx, dir, kind, s, files)
 		}
 		l.report(problems...)
+		l.lost[dir] = l.lost[dir] || len(n.Wrong) > 0
 		nodes = append(nodes, n)
 	}
 	return nodes, nil
@@ -67,6 +68,7 @@ func (l *loader) together(ctx context.Context, dir string, kind unitKind, s *sha
 		l.lost[dir] = true
 		return nil, err
 	}
+	l.lost[dir] = l.lost[dir] || len(n.Wrong) > 0
 	return []*node{n}, nil
 }
 

@@ -84,7 +84,7 @@ type loader struct {
 	module string
 	top    []entry         // the tree's top, without what charter has nothing to do with
 	root   *shared         // what the top's CUE files share
-	lost   map[string]bool // folders at the top of which not all could be read
+	lost   map[string]bool // folders and files at the top of which not all could be read, or not a whole field
 
 	policy  *node            // nil where there is none, or it could not be read
 	catalog *catalog.Catalog // nil where there is none that can be judged by

@@ -131,6 +131,7 @@ func (l *loader) readRoot(ctx context.Context, f *Fleet) error {
 		l.lost[environmentsFile] = true
 		return err
 	}
+	l.lost[environmentsFile] = len(n.Wrong) > 0
 	var b binder
 	f.Environments = b.environments(n)
 	l.report(b.problems...)
