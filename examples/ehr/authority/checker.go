@@ -61,7 +61,7 @@ func (n Need) of(w *Write) int {
 // Trust is whose word counts, and for what.
 type Trust struct {
 	People   []seal.PublicKey // who may approve
-	Appliers []seal.PublicKey // machines; none of them approves
+	Appliers []seal.PublicKey // machines that may carry out a mandate; none of them approves
 	Need     Need
 	// Environment is the only one whose approvals count; the zero Environment takes
 	// those of any. An EHR should name its own: two platforms that begin alike have
@@ -72,6 +72,7 @@ type Trust struct {
 // Checker checks authorities. Many goroutines may use it.
 type Checker struct {
 	people      *seal.Verifier
+	appliers    *seal.Verifier
 	need        Need
 	environment catalog.Environment
 }
@@ -87,5 +88,5 @@ func New(t Trust) (*Checker, error) {
 			return nil, fmt.Errorf("key %s: %w", key.Fingerprint().Short(), errTwoSides)
 		}
 	}
-	return &Checker{seal.NewVerifier(t.People...), t.Need, t.Environment}, nil
+	return &Checker{seal.NewVerifier(t.People...), seal.NewVerifier(t.Appliers...), t.Need, t.Environment}, nil
 }

@@ -36,8 +36,9 @@ type Claim struct {
 	at          time.Time // of a scheduled entry; else the zero time
 	now         time.Time
 	approvals   []approval
-	objections  []string // why the others do not count
-	fault       error    // why it is no authority at all; nil where it is one
+	mandates    []mandated // with a machine's word for this batch
+	objections  []string   // why the others do not count
+	fault       error      // why it is no authority at all; nil where it is one
 }
 
 // approval is one that holds, for the batch that the claim names.
@@ -92,6 +93,9 @@ func (c *Checker) Read(authority []byte, now time.Time) *Claim {
 		if err := claim.take(&wire.Approvals[i]); err != nil {
 			claim.objections = append(claim.objections, fmt.Sprintf("approval %d: %s", i, err))
 		}
+	}
+	if err := claim.takeMandate(wire.Mandate); err != nil {
+		claim.objections = append(claim.objections, "mandate: "+err.Error())
 	}
 	return claim
 }

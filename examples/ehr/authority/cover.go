@@ -28,6 +28,11 @@ type Write struct {
 	// Provisioned is the revision from which provisioning made the grant that is
 	// there; nil where it was last written otherwise. Of entitlements alone.
 	Provisioned *int64
+	// Authorised are the rows of the newest revision that people approved, sorted; nil
+	// where there was none. Matches tells whether the tenant is among those that a
+	// mandate selects. Both are of entitlements alone, and for mandates.
+	Authorised catalog.Rows
+	Matches    func(catalog.Selector) bool
 	// Spent tells whether a name that Covers gave for an earlier write was kept. It
 	// may be nil where none was ever kept.
 	Spent func(name string) (bool, error)
@@ -50,26 +55,35 @@ func (w *Write) lines(environment catalog.Environment, base string) (plan.Lines,
 	return plan.EntitlementLines(environment, tenant, base, w.Revoked, w.Granted), nil
 }
 
-// Covers checks that people have approved just this write. It returns what the
-// write uses up: names that are to be kept with it, in one transaction, and to be
-// told by Spent from then on; none where the base can never be true again. An
-// error is an Invalid, or one of Spent.
-func (c *Claim) Covers(w Write) (spends []string, err error) {
+// Cover is by what a write may be carried out.
+type Cover struct {
+	// Spends are names that are to be kept with the write, in one transaction, and
+	// to be told by Spent from then on. There are none where the base can never be
+	// true again.
+	Spends []string
+	// ByMandate tells that people approved no such write, but that rows be brought
+	// back to what they approved: so it makes no newer revision that they did.
+	ByMandate bool
+}
+
+// Covers checks that people have approved just this write, or by a mandate that it
+// be made. An error is an Invalid, or one of Spent.
+func (c *Claim) Covers(w Write) (Cover, error) {
 	if c == nil {
-		return nil, invalid("%w", errMissing)
+		return Cover{}, invalid("%w", errMissing)
 	}
 	if c.fault != nil {
-		return nil, invalid("%w", c.fault)
+		return Cover{}, invalid("%w", c.fault)
 	}
 	if err := c.checkBase(&w); err != nil {
-		return nil, err
+		return Cover{}, err
 	}
 	lines, err := w.lines(c.environment, c.base)
 	if err != nil {
-		return nil, invalid("batch: %w", err)
+		return Cover{}, invalid("batch: %w", err)
 	}
 	if digest := lines.Digest(); digest != c.batch {
-		return nil, invalid("batch %s: this request, on what is here, is batch %s", c.batch, digest)
+		return Cover{}, invalid("batch %s: this request, on what is here, is batch %s", c.batch, digest)
 	}
 	return c.count(&w)
 }
@@ -117,24 +131,31 @@ type tally struct {
 }
 
 // count refuses a write that too few people have approved.
-func (c *Claim) count(w *Write) (spends []string, err error) {
+func (c *Claim) count(w *Write) (Cover, error) {
 	t := tally{objections: slices.Clone(c.objections)}
 	for _, a := range c.approvals {
 		spent, err := c.spent(w, a)
 		if err != nil {
-			return nil, err
+			return Cover{}, err
 		}
 		t.add(a, c.spends(w, a), spent, a.terms.Objections(c.use(w, a)))
 	}
 	need := c.checker.need.of(w)
 	if len(t.people) >= need {
-		return t.spends, nil
+		return Cover{Spends: t.spends}, nil
+	}
+	if len(c.mandates) > 0 {
+		err := c.mandated(w)
+		if err == nil {
+			return Cover{ByMandate: true}, nil
+		}
+		t.objections = append(t.objections, "mandate: "+err.Error())
 	}
 	text := fmt.Sprintf("approvals: %d of %d", len(t.people), need)
 	if len(t.objections) > 0 {
 		text += ": " + strings.Join(t.objections, "; ")
 	}
-	return nil, invalid("%s", text)
+	return Cover{}, invalid("%s", text)
 }
 
 func (t *tally) add(a approval, spends string, spent bool, objections []seal.Objection) {

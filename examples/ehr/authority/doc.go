@@ -15,14 +15,14 @@
 //	claim := checker.Read(body.Authority, now)  // before the transaction: it costs signatures
 //	…
 //	// in the transaction, on what it holds, after its own 404, 409 and 412:
-//	spends, err := claim.Covers(authority.Write{
+//	cover, err := claim.Covers(authority.Write{
 //		Subject: plan.Entitlements, Of: "kisumu", Base: plan.OnStamp(stamp),
 //		Revoked: held.Minus(rows), Granted: rows.Minus(held), Spent: kept,
 //	})
 //
 // An error of type Invalid is 403 authority-invalid, and says why in words that
-// may be answered. Otherwise the write is to be carried out, and what it spends to
-// be kept with it, in the same transaction, for Spent to tell: an approval of
+// may be answered. Otherwise the write is to be carried out, and what cover spends
+// to be kept with it, in the same transaction, for Spent to tell: an approval of
 // something without a revision would else count again once somebody has changed
 // it back, and a scheduled entry is to be carried out once.
 //
@@ -37,6 +37,18 @@
 //     it had to hold when its plan was applied); the proof, by the root and count
 //     that were signed.
 //   - As many keys as the write needs: a key is a person.
+//
+// # Mandates
+//
+// Where too few people approved, a mandate may stand in: a statement (MandateType)
+// that as many people signed as the write needs, and beside it a machine's
+// (CorrectionType) for this one batch. It lets rows be brought back to what they
+// were when people approved them last (Write.Authorised), in part or whole, and
+// nothing else. In the authority it is
+//
+//	"mandate": {"bundles": [BUNDLE, …], "correction": BUNDLE}
+//
+// with the predicates Mandate and Correction.
 //
 // Whether the signers hold the capability is not asked: who says which keys are
 // given says that.

@@ -32,7 +32,7 @@ type Entry struct {
 
 type object = map[string]any
 
-// Do sends a request with Token and returns the answer's header. The status must
+// Do sends a request, with Token unless the header has another one, and returns the answer's header. The status must
 // be the wanted one; the body, where it is JSON, is decoded into value unless
 // that is nil.
 func (e *EHR) Do(t testing.TB, method, path string, header http.Header, body any, want int, value any) http.Header {
@@ -41,10 +41,10 @@ func (e *EHR) Do(t testing.TB, method, path string, header http.Header, body any
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Header.Set("Authorization", "Bearer "+Token)
 	for name, values := range header {
 		r.Header[name] = values
 	}
-	r.Header.Set("Authorization", "Bearer "+Token)
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)

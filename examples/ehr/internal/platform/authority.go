@@ -2,8 +2,10 @@ package platform
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/examples/ehr/authority"
@@ -30,23 +32,30 @@ func (p *Platform) approved(tx Tx, m moment, of authority.Write) error {
 	if p.checker == nil {
 		return nil
 	}
+	_, err := p.cover(tx, m, of)
+	return err
+}
+
+// cover is approved where writes need approval, and tells by what a write may be
+// carried out.
+func (p *Platform) cover(tx Tx, m moment, of authority.Write) (authority.Cover, error) {
 	of.Spent = func(name string) (bool, error) {
 		body, err := tx.Record(Spent, spentKey(of, name))
 		return body != nil, err
 	}
-	spends, err := m.claim.Covers(of)
+	cover, err := m.claim.Covers(of)
 	if invalid, is := errors.AsType[*authority.Invalid](err); is {
-		return refuse(AuthorityInvalid, "%s", invalid)
+		return cover, refuse(AuthorityInvalid, "%s", invalid)
 	}
 	if err != nil {
-		return err
+		return cover, err
 	}
-	for _, name := range spends {
+	for _, name := range cover.Spends {
 		if _, err := put(tx, m, Spent, spentKey(of, name), struct{}{}); err != nil {
-			return err
+			return cover, err
 		}
 	}
-	return nil
+	return cover, nil
 }
 
 func spentKey(of authority.Write, name string) string {
@@ -84,11 +93,11 @@ func contentOf(there any) (*plan.Base, error) {
 }
 
 // approvedRows is approved for a replacement of a tenant's rows.
-func (p *Platform) approvedRows(tx Tx, m moment, id catalog.TenantID, rows catalog.Rows) error {
+func (p *Platform) approvedRows(tx Tx, m moment, t *tenantRecord, rows catalog.Rows) error {
 	if p.checker == nil {
 		return nil
 	}
-	grant, err := tx.Grant(id)
+	grant, err := tx.Grant(t.ID)
 	if err != nil {
 		return err
 	}
@@ -100,10 +109,78 @@ func (p *Platform) approvedRows(tx Tx, m moment, id catalog.TenantID, rows catal
 	if err != nil {
 		return err
 	}
-	return p.approved(tx, m, authority.Write{
-		Subject: plan.Entitlements, Of: id.String(), Base: plan.OnStamp(grant.Stamp), Provisioned: from,
-		Revoked: held.Minus(rows), Granted: rows.Minus(held),
+	approved, err := authorised(tx, t.ID)
+	if err != nil {
+		return err
+	}
+	cover, err := p.cover(tx, m, authority.Write{
+		Subject: plan.Entitlements, Of: t.ID.String(), Base: plan.OnStamp(grant.Stamp), Provisioned: from,
+		Revoked: held.Minus(rows), Granted: rows.Minus(held), Authorised: approved, Matches: t.matches,
 	})
+	if err != nil || cover.ByMandate {
+		return err
+	}
+	return putAuthorised(tx, t.ID, rows)
+}
+
+// matches reports whether a tenant is among those that are selected.
+func (r *tenantRecord) matches(s catalog.Selector) bool {
+	return (s.Edition.IsZero() || s.Edition == r.Edition) &&
+		(s.Organisation.IsZero() || s.Organisation == r.Organisation) &&
+		(s.Hosting == "" || s.Hosting == r.Hosting) &&
+		(len(s.IDs) == 0 || slices.Contains(s.IDs, r.ID))
+}
+
+// authorisedRows is what is kept of the newest revision that people approved.
+type authorisedRows struct {
+	Rows jsontext.Value `json:"rows"`
+}
+
+// authorised returns the rows of a tenant that people approved last; nil where they
+// approved none.
+func authorised(v View, id catalog.TenantID) (rows catalog.Rows, err error) {
+	var kept authorisedRows
+	found, err := get(v, Authorised, id.String(), &kept)
+	if err != nil || !found {
+		return nil, err
+	}
+	rows = catalog.Rows{}
+	err = json.Unmarshal(kept.Rows, &rows)
+	return rows, err
+}
+
+func putAuthorised(tx Tx, id catalog.TenantID, rows catalog.Rows) error {
+	_, err := put(tx, moment{seq: unversioned}, Authorised, id.String(), authorisedRows{rowsJSON(rows)})
+	return err
+}
+
+// authoriseProvisioned adds the rows that provisioning has given to those that
+// people approved: what else the grant holds they did not look at.
+func (p *Platform) authoriseProvisioned(tx Tx, id catalog.TenantID, made []catalog.FacilityID) error {
+	if p.checker == nil || len(made) == 0 {
+		return nil
+	}
+	before, err := authorised(tx, id)
+	if err != nil {
+		return err
+	}
+	grant, err := tx.Grant(id)
+	if err != nil {
+		return err
+	}
+	held, err := grant.rows()
+	if err != nil {
+		return err
+	}
+	if before == nil && grant.Stamp.Revision > 1 {
+		return nil // what was there before nobody approved
+	}
+	for _, row := range held {
+		if slices.Contains(made, row.Facility) {
+			before = append(before, row)
+		}
+	}
+	return putAuthorised(tx, id, catalog.NewRows(before))
 }
 
 // provisionedFrom returns the revision that a grant had before provisioning made

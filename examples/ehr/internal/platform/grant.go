@@ -154,7 +154,8 @@ func (p *Platform) ReplaceGrant(ctx context.Context, w Write, id catalog.TenantI
 		return Answer{}, err
 	}
 	return p.write(ctx, w, func(tx Tx, m moment) (change, error) {
-		if _, err := openTenant(tx, id); err != nil {
+		t, err := openTenant(tx, id)
+		if err != nil {
 			return change{}, err
 		}
 		stamp, err := tx.Stamp(id)
@@ -164,7 +165,7 @@ func (p *Platform) ReplaceGrant(ctx context.Context, w Write, id catalog.TenantI
 		if err := c.check("grant of tenant "+id.String(), stamp); err != nil {
 			return change{}, err
 		}
-		if err := p.approvedRows(tx, m, id, sorted); err != nil {
+		if err := p.approvedRows(tx, m, t, sorted); err != nil {
 			return change{}, err
 		}
 		if err := p.checkKnown(tx, id, sorted); err != nil {

@@ -69,6 +69,9 @@ func (p *Platform) Provision(ctx context.Context, w Write, id catalog.TenantID, 
 		if err != nil {
 			return change{}, err
 		}
+		if err := p.authoriseProvisioned(tx, id, made.Created.Facilities); err != nil {
+			return change{}, err
+		}
 		t.Provisioned = true
 		done, err := p.putTenant(tx, m, t, "tenant.provision", false)
 		if err != nil {

@@ -95,6 +95,7 @@ const (
 	Deployments   Kind = "deployment"   // by tenant; the newest version alone
 	Offers        Kind = "offer"        // the rows that an on-prem box was given, by tenant/revision
 	Admins        Kind = "admin"        // by tenant/e-mail in lower case
+	Authorised    Kind = "authorised"   // the rows that people approved last, by tenant
 	Spent         Kind = "spent"        // approvals that were used, by subject/key/name
 )
 
