@@ -63,7 +63,7 @@ func grown(b *testing.B, receipts int) (site, ledger.Options) {
 func tenant(n int) string { return fmt.Sprintf("t-%03d", n%500) }
 
 func BenchmarkLedger(b *testing.B) {
-	for _, receipts := range []int{1000} {
+	for _, receipts := range []int{1000, 10_000} {
 		s, cold := grown(b, receipts)
 		warm := cold
 		warm.Cache = b.TempDir()
