@@ -95,6 +95,7 @@ func TestKisumuIsJudgedAsThePolicySays(t *testing.T) {
 		"a reject by a machine":             {func(w *world) { w.approve("asha"); w.reject("ci") }, "yes", ""},
 		"a reject, then an approval":        {func(w *world) { w.reject("brian"); w.approve("brian") }, "yes", ""},
 		"an approval, then a reject":        {func(w *world) { w.approve("brian"); w.reject("brian") }, "approval 4", "brian rejects it"},
+		"one who may not takes it back":     {func(w *world) { w.rule(two); w.approve("brian", "dora"); w.reject("dora") }, "approval 4", ""},
 		"a reject that has expired": {func(w *world) {
 			w.approve("asha")
 			w.decide("brian", seal.Reject, func(a *policy.Approval) { a.Opened.Approval.NotAfter = monday.Add(-time.Second) })
@@ -186,6 +187,12 @@ func TestKisumuIsJudgedAsThePolicySays(t *testing.T) {
 			w.rule(noWriters)
 			w.in.Writers = writers(policy.Writer{Email: "Brian@Example.org"})
 			w.approve("brian")
+		}, "approval 4", "asha or chao could give it"},
+		"one rule forbids it, another does not": {func(w *world) {
+			w.rule(noWriters)
+			w.rule(func(*catalog.Rule) {})
+			w.in.Writers = writers(policy.Writer{Email: "brian@example.org"})
+			w.approve("brian")
 		}, "approval 4", "the approver wrote the change"},
 		"another approves than the writer": {func(w *world) {
 			w.rule(noWriters)
@@ -208,6 +215,7 @@ func TestKisumuIsJudgedAsThePolicySays(t *testing.T) {
 		"a review, where keys are asked for": {func(w *world) { w.review("github:2") }, "approval 4", "a decision by forge does not count here"},
 		"a review, where it counts":          {func(w *world) { w.byForge(); w.review("github:2") }, "yes", ""},
 		"a review by nobody":                 {func(w *world) { w.byForge(); w.review("github:3") }, "approval 4", "it is nobody's"},
+		"a review by somebody who left":      {func(w *world) { w.byForge(); w.review("github:2"); w.member("brian").Leaves = monday }, "approval 4", "it is nobody's"},
 		"a review by a machine that is no notary": {func(w *world) {
 			w.byForge()
 			w.decide("ci", seal.Approve, func(a *policy.Approval) { a.Forge = "github:2" })
@@ -320,6 +328,13 @@ func TestKisumuIsJudgedAsThePolicySays(t *testing.T) {
 			w.shatter("asha")
 			w.in.Now = monday.Add(61 * time.Minute)
 		}, "threshold 4", ""},
+		"the glass of another environment": {func(w *world) {
+			w.revoke(60, 100, 10_000)
+			w.approve("brian")
+			w.glass(1, "threshold")
+			w.shatter("asha")
+			w.in.BreakGlass[0].Environment = catalog.Environment{}
+		}, "threshold 4", ""},
 		"the glass broken without a reason": {func(w *world) {
 			w.revoke(60, 100, 10_000)
 			w.approve("brian")
@@ -350,11 +365,14 @@ func TestKisumuIsJudgedAsThePolicySays(t *testing.T) {
 			w.mandate("asha")
 			w.in.Mandate.Tenants = only(w, "mercy")
 		}, "approval 4", ""},
-		"a mandate that has ended":            {func(w *world) { w.drift(); w.mandate("asha"); w.in.Mandate.Until = monday.Add(-time.Second) }, "approval 4", ""},
-		"a mandate that the policy has ended": {func(w *world) { w.drift(); w.mandate("asha"); w.policy.Mandate.Until = monday }, "approval 4", ""},
-		"a mandate of another environment":    {func(w *world) { w.drift(); w.mandate("asha"); w.in.Mandate.Environment = catalog.Environment{} }, "approval 4", ""},
-		"a mandate used up for the hour":      {func(w *world) { w.drift(); w.mandate("asha"); w.in.Corrected.Hour = 10 }, "approval 4", ""},
-		"a mandate used up for the day":       {func(w *world) { w.drift(); w.mandate("asha"); w.in.Corrected.Day = 50 }, "approval 4", ""},
+		"drift of tenants that the policy leaves out": {func(w *world) { w.drift(); w.mandate("asha"); w.policy.Mandate.Tenants = only(w, "mercy") }, "approval 4", ""},
+		"a mandate where reviews are asked for":       {func(w *world) { w.drift(); w.byForge(); w.mandate("asha") }, "approval 4", ""},
+		"drift under a mandate, and somebody says no": {func(w *world) { w.drift(); w.mandate("asha"); w.reject("brian") }, "approval 4", "brian rejects it"},
+		"a mandate that has ended":                    {func(w *world) { w.drift(); w.mandate("asha"); w.in.Mandate.Until = monday.Add(-time.Second) }, "approval 4", ""},
+		"a mandate that the policy has ended":         {func(w *world) { w.drift(); w.mandate("asha"); w.policy.Mandate.Until = monday }, "approval 4", ""},
+		"a mandate of another environment":            {func(w *world) { w.drift(); w.mandate("asha"); w.in.Mandate.Environment = catalog.Environment{} }, "approval 4", ""},
+		"a mandate used up for the hour":              {func(w *world) { w.drift(); w.mandate("asha"); w.in.Corrected.Hour = 10 }, "approval 4", ""},
+		"a mandate used up for the day":               {func(w *world) { w.drift(); w.mandate("asha"); w.in.Corrected.Day = 50 }, "approval 4", ""},
 		"a batch with one change that is not drift": {func(w *world) {
 			w.drift()
 			w.mandate("asha")

@@ -333,3 +333,99 @@ func FuzzVerifyCommit(f *testing.F) {
 		}
 	})
 }
+
+// gpg's keys end as gpg says: each case is a commit and the error that names what
+// is wrong with it.
+func TestAnOpenPGPSignatureThatDoesNotHoldIsRefusedByName(t *testing.T) {
+	w := newWorkshop(t)
+	armored := w.pgpKey(t, "otieno@example.org", "ed25519")
+	key, err := seal.ParseOpenPGPKey(armored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier := seal.NewCommitVerifier(key)
+	good := w.commit(t, signWithPGP("otieno@example.org")...)
+	w.pgpKey(t, "other@example.org", "ed25519")
+	other := w.commit(t, signWithPGP("other@example.org")...)
+	unsigned := w.commit(t)
+	w.write(t, "payload", unsigned)
+	twice := w.run(t, "gpg", "--batch", "--quiet", "--armor", "--detach-sign", "-u", "otieno@example.org", "-u", "other@example.org", "-o", "-", "payload")
+	old := w.run(t, "gpg", "--batch", "--quiet", "--armor", "--detach-sign", "--faked-system-time", "20250101T000000!",
+		"--ignore-time-conflict", "-u", "otieno@example.org", "-o", "-", "payload")
+	weak := w.run(t, "gpg", "--batch", "--quiet", "--armor", "--detach-sign", "--digest-algo", "SHA1", "-u", "otieno@example.org", "-o", "-", "payload")
+	sign := func(signature []byte) []byte { return signedObject(unsigned, strings.TrimSpace(string(signature))) }
+	cases := map[string]struct {
+		object []byte
+		is     func(error) bool
+	}{
+		"message altered":         {bytes.Replace(good, []byte("a change"), []byte("A change"), 1), isError[*seal.CommitError]},
+		"a key of others":         {other, isError[*seal.UntrustedError]},
+		"two signatures":          {sign(twice), isError[*seal.CommitError]},
+		"older than its key":      {sign(old), isError[*seal.LifetimeError]},
+		"over SHA-1":              {sign(weak), isError[*seal.CommitError]},
+		"armor of something else": {sign(armored), isError[*seal.CommitError]},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got, err := verifier.Verify(c.object); !c.is(err) {
+				t.Errorf("got %+v, %v (%T)", got, err, err)
+			}
+		})
+	}
+	if _, err := verifier.Verify(good); err != nil {
+		t.Errorf("the commit that was altered does not verify itself: %v", err)
+	}
+}
+
+func TestAnOpenPGPKeyThatMayNotSignCommitsIsRefusedByName(t *testing.T) {
+	w := newWorkshop(t)
+	armored := w.pgpKey(t, "otieno@example.org", "ed25519")
+	w.pgpKey(t, "weak@example.org", "rsa1024")
+	secret := w.run(t, "gpg", "--batch", "--quiet", "--armor", "--export-secret-keys", "otieno@example.org")
+	both := w.run(t, "gpg", "--armor", "--export")
+	cases := map[string]struct {
+		armored []byte
+		is      func(error) bool
+	}{
+		"short RSA": {w.run(t, "gpg", "--armor", "--export", "weak@example.org"), isError[*seal.UnsupportedKeyError]},
+		"private":   {secret, isError[*seal.MalformedError]},
+		"two keys":  {both, isError[*seal.MalformedError]},
+		"cut":       {armored[:len(armored)/2], isError[*seal.MalformedError]},
+		"nothing":   {nil, isError[*seal.MalformedError]},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := seal.ParseOpenPGPKey(c.armored)
+			if !c.is(err) {
+				t.Errorf("got %v (%T)", err, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "=\n") {
+				t.Errorf("it repeats what it read: %v", err)
+			}
+		})
+	}
+}
+
+// A key as a policy holds it says by itself what it is.
+func TestParseKeyTellsTheKindsApart(t *testing.T) {
+	w := newWorkshop(t)
+	ssh, pgp := w.sshKey(t, "key", "ed25519"), string(w.pgpKey(t, "otieno@example.org", "ed25519"))
+	for name, c := range map[string]struct {
+		text     string
+		approves bool
+	}{"PEM": {string(golden(t, "charter.pub")), true}, "SSH": {ssh, false}, "OpenPGP": {pgp, false}} {
+		t.Run(name, func(t *testing.T) {
+			key, approves, err := seal.ParseKey("\n" + c.text + "\n")
+			if err != nil || (approves != nil) != c.approves {
+				t.Fatalf("approves %v, %v", approves, err)
+			}
+			fingerprint, err := seal.KeyFingerprint(c.text)
+			if err != nil || fingerprint != key.Fingerprint().String() {
+				t.Errorf("fingerprint %s, %v, want %s", fingerprint, err, key.Fingerprint())
+			}
+			if name == "OpenPGP" != (len(key.Name()) == 40) {
+				t.Errorf("name %s", key.Name())
+			}
+		})
+	}
+}
