@@ -32,9 +32,9 @@ type Entry struct {
 
 type object = map[string]any
 
-// Do sends a request, with Token unless the header has another one, and returns the answer's header. The status must
-// be the wanted one; the body, where it is JSON, is decoded into value unless
-// that is nil.
+// Do sends a request, with Token unless the header has another one, and returns
+// the answer's header. The status must be the wanted one; the body, where it is
+// JSON, is decoded into value unless that is nil.
 func (e *EHR) Do(t testing.TB, method, path string, header http.Header, body any, want int, value any) http.Header {
 	t.Helper()
 	r, err := http.NewRequest(method, e.URL+path, encode(t, body))
