@@ -19,6 +19,7 @@ const (
 	exitDone        exitCode = 0
 	exitFailed      exitCode = 1
 	exitChanges     exitCode = 2
+	exitDrift       exitCode = 3
 	exitBlocked     exitCode = 4
 	exitStale       exitCode = 5
 	exitPartly      exitCode = 6
@@ -32,7 +33,7 @@ const (
 // gravest orders the statuses: where several apply, the first counts.
 var gravest = []exitCode{
 	exitInterrupted, exitUsage, exitTrust, exitUnread, exitWrong,
-	exitStale, exitBlocked, exitPartly, exitFailed, exitChanges, exitDone,
+	exitStale, exitBlocked, exitPartly, exitFailed, exitDrift, exitChanges, exitDone,
 }
 
 // worst returns the gravest of some statuses.

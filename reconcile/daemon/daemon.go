@@ -32,6 +32,8 @@ type Options struct {
 	Skew time.Duration
 	Now  func() time.Time
 	Log  *slog.Logger
+	// Due says when the next pass is due after an instant; nil where nobody knows.
+	Due func(after time.Time) time.Time
 	// Published is told of every View, by the goroutine that makes passes; nil for
 	// nobody.
 	Published func(*View)

@@ -86,8 +86,14 @@ func (t *Tenant) Sentence() string {
 	for _, r := range t.Refusals {
 		words = append(words, r.Text)
 	}
-	if len(words) == 0 && len(t.Held) > 0 {
+	switch {
+	case len(words) > 0:
+	case len(t.Held) > 0:
 		words = append(words, fmt.Sprintf("%d held: %s", len(t.Held), t.Held[0].Text))
+	case t.Standing == Offline && !t.Enforced.Reachable:
+		words = append(words, fmt.Sprintf("the site does not answer; revision %d is accepted, and it acted by %d when it was last heard", t.Revision, t.Enforced.Revision))
+	case t.Standing == Offline:
+		words = append(words, fmt.Sprintf("revision %d is accepted, and the site acts by %d", t.Revision, t.Enforced.Revision))
 	}
 	return strings.Join(words, "; ")
 }

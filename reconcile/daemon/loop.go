@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -76,6 +75,7 @@ type Loop struct {
 	bell  chan struct{}
 	mu    sync.Mutex
 	asked Ask
+	began time.Time // when the pass that is under way began; zero where none is
 }
 
 // Ask asks for a pass as soon as the one that is under way has ended. However
@@ -106,10 +106,32 @@ func (l *Loop) Run(ctx context.Context) {
 			return
 		}
 		since = waited
+		l.note(since, ask)
 		if ask.Depth != None {
 			l.Pass(ctx, ask)
+			l.note(since, Ask{})
 		}
 	}
+}
+
+// note writes down where the loop is, for others to read.
+func (l *Loop) note(since time.Time, ask Ask) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.began = time.Time{}
+	if ask.Depth != None {
+		l.began = since
+	}
+}
+
+// Busy is for how long the pass that is under way has taken; 0 where none is.
+func (l *Loop) Busy() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.began.IsZero() {
+		return 0
+	}
+	return l.Now().Sub(l.began)
 }
 
 // wait returns with the next wish. What was due by the clock since an instant, in
@@ -156,24 +178,8 @@ func (l *Loop) next(since time.Time) time.Time {
 	return first
 }
 
-// Due is when the next pass is due by the clock, and which; zero for never.
-func (l *Loop) Due(since time.Time) (time.Time, Ask) {
-	type due struct {
-		at  time.Time
-		ask Ask
-	}
-	var all []due
-	for _, t := range l.Timers {
-		if at, ask := t.Next(since); !at.IsZero() {
-			all = append(all, due{at, ask})
-		}
-	}
-	if len(all) == 0 {
-		return time.Time{}, Ask{}
-	}
-	first := slices.MinFunc(all, func(a, b due) int { return cmp.Or(a.at.Compare(b.at), int(b.ask.Depth-a.ask.Depth)) })
-	return first.at, first.ask
-}
+// Due is when the next pass is due by the clock after an instant; zero for never.
+func (l *Loop) Due(after time.Time) time.Time { return l.next(after) }
 
 func (l *Loop) take() Ask {
 	l.mu.Lock()

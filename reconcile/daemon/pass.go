@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"syscall"
@@ -47,7 +48,11 @@ func (d *Daemon) Pass(ctx context.Context, ask Ask) {
 	p.done.Took = d.o.Now().Sub(began)
 	p.publish()
 	p.act(log)
-	log.Info("pass", "depth", p.done.Depth, "why", ask.Why, "ms", p.done.Took.Milliseconds(), "looked", p.done.Looked, "faults", len(d.faults))
+	level := slog.LevelInfo
+	if p.done.Looked == 0 && !p.done.Evaluated && len(d.faults) == 0 {
+		level = slog.LevelDebug // nothing has happened
+	}
+	log.Log(ctx, level, "pass", "depth", p.done.Depth, "why", ask.Why, "ms", p.done.Took.Milliseconds(), "looked", p.done.Looked, "faults", len(d.faults))
 }
 
 func passID() string {

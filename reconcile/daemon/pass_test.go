@@ -82,7 +82,7 @@ func TestAGrantThatBeginsIsSeenAtItsTimeWithoutAnythingElse(t *testing.T) {
 	w.declare(t, "aga", `grants: scribe: {reason: "pilot", from: "`+begins.Format(time.DateOnly)+`"}`)
 	w.commit(t)
 	w.expect(t, daemon.Full, "")
-	next, _ := (&daemon.Loop{Timers: w.daemon.Timers()}).Due(w.now())
+	next := (&daemon.Loop{Timers: w.daemon.Timers()}).Due(w.now())
 	if !next.Equal(begins) {
 		t.Errorf("it wakes at %s, want %s", next, begins)
 	}

@@ -175,6 +175,9 @@ func (p *pass) publish() {
 			v.Warnings = append(v.Warnings, plan.Warning{Code: string(w.Code), File: w.Pos.File, Line: w.Pos.Line, Text: w.Message})
 		}
 	}
+	if p.o.Due != nil {
+		v.Next = p.o.Due(p.o.Now())
+	}
 	p.view.Store(v)
 	if p.o.Published != nil {
 		p.o.Published(v)

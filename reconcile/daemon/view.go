@@ -27,9 +27,10 @@ type View struct {
 	EHR      string `json:"ehr"`
 	Instance string `json:"instance"`
 
-	Last     Passed    `json:"last"`      // the pass that this is the outcome of
-	LastFull time.Time `json:"last_full"` // when the last full reading that was whole ended; zero for none
-	LastGood time.Time `json:"last_good"` // when the last pass without a fault ended; zero for none
+	Last     Passed    `json:"last"`          // the pass that this is the outcome of
+	Next     time.Time `json:"next,omitzero"` // when the next pass is due by the clock; zero where that is not known
+	LastFull time.Time `json:"last_full"`     // when the last full reading that was whole ended; zero for none
+	LastGood time.Time `json:"last_good"`     // when the last pass without a fault ended; zero for none
 
 	Tenants   []*Tenant          `json:"tenants"`  // declared ones, sorted by id
 	Registry  *Tenant            `json:"registry"` // what belongs to no tenant; nil where nothing differs

@@ -64,13 +64,11 @@ type frame struct {
 	Title string
 	Here  string // which of the links in the head is the page's own
 	View  *daemon.View
-	Next  time.Time
 	Page  any
 }
 
 // show writes a page, whole or not at all.
 func (s *Server) show(w http.ResponseWriter, status int, name string, f frame) {
-	f.Next, _ = s.o.Next()
 	var page bytes.Buffer
 	if err := s.pages.of[name].Execute(&page, f); err != nil {
 		s.o.Log.Error("page", "name", name, "error", err)

@@ -23,7 +23,6 @@ var assets embed.FS
 // Options say what to show, and to whom.
 type Options struct {
 	View    func() *daemon.View
-	Next    func() (time.Time, daemon.Ask) // when the next pass is due by the clock
 	Access  Access
 	Hook    *Hook // nil for no door
 	Ask     func(daemon.Ask)
