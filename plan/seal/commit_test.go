@@ -318,18 +318,48 @@ func TestOneKeyHasOneFingerprintInEverySpelling(t *testing.T) {
 	}
 }
 
+// testdata holds a commit that gpg signed, for machines that have none.
+func TestTheGoldenOpenPGPCommitVerifies(t *testing.T) {
+	key, err := seal.ParseOpenPGPKey(golden(t, "pgp.asc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := seal.NewCommitVerifier(key).Verify(golden(t, "pgp-commit")); err != nil || got.Signer != key.Fingerprint() {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// Whatever verifies is what one of the two keys signed: the payload of the seeds.
 func FuzzVerifyCommit(f *testing.F) {
 	signer := goldenSigner(f)
+	pgp, err := seal.ParseOpenPGPKey(golden(f, "pgp.asc"))
+	if err != nil {
+		f.Fatal(err)
+	}
 	payload := []byte("tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n\nx\n")
 	signature, err := signer.SignCommit(payload)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(signedObject(payload, signature))
-	f.Add(signedObject(payload, "-----BEGIN PGP SIGNATURE-----\n\niHUEABYKAB0WIQ==\n-----END PGP SIGNATURE-----"))
+	f.Add(golden(f, "pgp-commit"))
+	verifier := seal.NewCommitVerifier(signer.PublicKey().CommitKey(), pgp)
 	f.Fuzz(func(t *testing.T, object []byte) {
-		if _, err := seal.VerifyCommit(object, signer.PublicKey()); err == nil && !bytes.Contains(object, payload[:40]) {
+		if _, err := verifier.Verify(object); err == nil && !bytes.HasPrefix(object, payload[:50]) {
 			t.Errorf("verified what nobody signed: %q", object)
+		}
+	})
+}
+
+// A key that is read has one fingerprint, however it stands.
+func FuzzParseKey(f *testing.F) {
+	f.Add(string(golden(f, "charter.pub")))
+	f.Add(string(golden(f, "pgp.asc")))
+	f.Add(`valid-before="20270101" ` + goldenSigner(f).PublicKey().AuthorizedKey())
+	f.Fuzz(func(t *testing.T, text string) {
+		key, approves, err := seal.ParseKey(text)
+		if err == nil && approves != nil && approves.Fingerprint() != key.Fingerprint() {
+			t.Errorf("as an approver's %s, as a committer's %s", approves.Fingerprint(), key.Fingerprint())
 		}
 	})
 }
