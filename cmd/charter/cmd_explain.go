@@ -125,6 +125,15 @@ silence are refused where declarations stand.`},
 A live row names the EHR's key, and must tell which module it is. Give each
 module of the catalogue an ehr_key of its own, and keep the module of a key until
 its rows are revoked: a row that no module bears would be held for ever.`},
+	{"CH0113", "a path declares what the policy does not let it", `
+The policy's paths say which tenants the files below a folder may declare, and
+none of the selectors of the longest path that leads to this tenant matches it.
+Move the tenant to where it belongs, or have the policy changed by those who may.`},
+	{"CH0114", "a rule of the policy that its own people could not satisfy", `
+A rule asks for more people than hold its capability and have a key, or an account
+at the forge, that counts; or it leaves out those who wrote a change, while anybody
+could have written who that was: set commits to "people", or let reviews at the
+forge alone count. What such a rule is about could never be applied.`},
 	{"CH0115", "something is over a budget", `
 A file may have 1 MiB, and evaluating one tenant may take 10 seconds and 512 MiB
 of memory. CUE can express what grows without end; plain data never does.`},
@@ -138,6 +147,9 @@ be a mistake, or wait for a change of edition.`},
 	{"CW0109", "a grant or licence has ended, or ends within 30 days", `
 What has ended is no longer in force and may be taken out. What ends soon is
 shown so that nobody is surprised.`},
+	{"CW0114", "a rule that those who are left could not satisfy", `
+People of the policy have left since (leaves), and without them a rule asks for
+more people than there are. Give the role to others before it is needed.`},
 	{"CW0120", "a hold has ended", `
 It holds no longer, and the rows it kept are planned like any other. Delete it,
 or ask its owner, whom the message names, for a new end.`},
