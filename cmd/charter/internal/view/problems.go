@@ -60,14 +60,14 @@ func source(w io.Writer, s Style, p *schema.Problem) {
 	}
 	const most = 160
 	before := min(max(p.Pos.Col-1-cut, 0), len(line))
-	column := utf8.RuneCountInString(Clean(strings.ReplaceAll(line[:before], "\t", " ")))
+	left := Clean(strings.ReplaceAll(line[:before], "\t", " "))
 	shown := []rune(Clean(strings.ReplaceAll(line, "\t", " ")))
 	if len(shown) > most {
 		shown = append(shown[:most], '…')
 	}
 	fmt.Fprintf(w, "%s%s\n", indent, string(shown))
-	if column <= len(shown) {
-		fmt.Fprintf(w, "%s%s%s\n", indent, strings.Repeat(" ", column), s.paint(bold, "^"))
+	if utf8.RuneCountInString(left) <= len(shown) {
+		fmt.Fprintf(w, "%s%s%s\n", indent, strings.Repeat(" ", room(left)), s.paint(bold, "^"))
 	}
 }
 

@@ -111,3 +111,18 @@ func largePlan(changes int) *plan.Plan {
 	}
 	return p
 }
+
+// sampleComparison has a removal for good, a grant for a while, and a tenant that
+// is declared no longer.
+func sampleComparison() *plan.Comparison {
+	from, until := time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC), time.Date(2027, 6, 1, 0, 0, 0, 0, time.UTC)
+	return &plan.Comparison{
+		At: sampleDay, Base: "0123abcd", Head: "4567cdef", Kind: plan.ComparisonKind, Tenants: 3, Gone: []string{"nakuru"},
+		Differences: []plan.Difference{
+			{Action: plan.Revoke, Critical: true, Facility: "main", Module: "rx", Tenant: "kisumu", Routes: []string{"/rx"},
+				Reason: plan.Reason{Code: plan.NotInEdition, Text: "edition public-health does not have it", File: "tenants/kisumu/tenant.cue", Line: 7}},
+			{Action: plan.Grant, Facility: "main", Module: "scribe", Tenant: "kisumu", From: &from, Until: &until, Routes: []string{"/scribe"},
+				Reason: plan.Reason{Code: plan.TenantGrant, Text: "a la carte: pilot", File: "tenants/kisumu/tenant.cue", Line: 9}},
+		},
+	}
+}

@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
@@ -56,13 +57,20 @@ func place(r plan.Reason) string {
 }
 
 // moment is when a scheduled entry is due: in UTC, and by the tenant's own clock
-// where that is another.
+// where that is another, with its day where that is another too.
 func moment(e *plan.Entry) string {
 	text := catalog.FormatTime(e.At)
-	if e.Local != "" {
-		text += " (local " + e.Local + ")"
+	if e.Local == "" {
+		return text
 	}
-	return text
+	local, err := time.Parse(time.RFC3339, e.Local)
+	switch {
+	case err != nil:
+		return text + " (local " + e.Local + ")"
+	case local.Format(time.DateOnly) == e.At.UTC().Format(time.DateOnly):
+		return text + local.Format(" (local 15:04-07:00)")
+	}
+	return text + local.Format(" (local 2006-01-02 15:04-07:00)")
 }
 
 // stretch is when a difference holds, or "" for now and ever after.

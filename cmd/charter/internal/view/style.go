@@ -1,5 +1,16 @@
 // Package view shows results to people and programs. It computes nothing: what
-// it is given is what it shows.
+// it is given is what it shows. Each writer is a function of a stream, a style and
+// a result, and writes one format of it:
+//
+//   - text, for a terminal and for scripts that match its last line;
+//   - Markdown, one comment on a forge, which counts what it has no room for;
+//   - HTML, one page without network, whose script only filters;
+//   - GitHub's workflow commands and JUnit, for mistakes beside their lines;
+//   - JSON, described by the schemas in the folder schema.
+//
+// A plan and a comparison are put into the order of speech once (report): removals
+// first, then the registry, then by tenant, facility and module. Text, Markdown
+// and HTML show that; each makes what people wrote harmless in its own way.
 //
 // The rules of speech:
 //

@@ -3,7 +3,9 @@ package view
 import (
 	"io"
 	"strings"
-	"unicode/utf8"
+	"unicode"
+
+	"golang.org/x/text/width"
 )
 
 // widest is how wide a column of a table may be; what is longer sticks out, and
@@ -38,7 +40,7 @@ func (t *table) write(w io.Writer, paint func(row int, line string) string) erro
 		for j, cell := range row {
 			b.WriteString(cell)
 			if j < len(row)-1 && (widths[j] > 0 || cell != "") { // a column that nothing stands in takes no room
-				b.WriteString(strings.Repeat(" ", max(2, widths[j]-utf8.RuneCountInString(cell)+2)))
+				b.WriteString(strings.Repeat(" ", max(2, widths[j]-room(cell)+2)))
 			}
 		}
 		line := paint(i, strings.TrimRight(b.String(), " ")) + "\n"
@@ -61,7 +63,7 @@ func (t *table) widths() []int {
 			if j == len(widths) {
 				widths = append(widths, 0)
 			}
-			if n := utf8.RuneCountInString(cell); n <= widest {
+			if n := room(cell); n <= widest {
 				widths[j] = max(widths[j], n)
 			}
 		}
@@ -71,3 +73,19 @@ func (t *table) widths() []int {
 
 // plain leaves lines as they are.
 func plain(_ int, line string) string { return line }
+
+// room is how many places a text takes on a terminal: letters of East Asia and
+// pictures take two, marks above and below others none.
+func room(text string) int {
+	places := 0
+	for _, r := range text {
+		switch kind := width.LookupRune(r).Kind(); {
+		case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		case kind == width.EastAsianWide, kind == width.EastAsianFullwidth:
+			places += 2
+		default:
+			places++
+		}
+	}
+	return places
+}
