@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
@@ -28,6 +29,8 @@ type TenantStatus struct {
 	Held       []plan.Held    `json:"held"`
 	Refusals   []plan.Refusal `json:"refusals"`
 	Unreadable string         `json:"unreadable"` // why nothing is known, or ""
+	// Licence is the one that the deployment runs by; nil where there is none.
+	Licence *LicenceStatus `json:"licence"`
 }
 
 // Accepted is a tenant's grant in short.
@@ -76,7 +79,7 @@ func Status(ctx context.Context, e EHR, r PlanRequest) ([]TenantStatus, Observat
 			return err
 		}
 		if s.Accepted != nil {
-			if err := s.deployment(ctx, e, t); err != nil {
+			if err := s.deployment(ctx, e, t, live, r.At); err != nil {
 				return err
 			}
 		}
@@ -104,7 +107,7 @@ func standing(b *plan.Builder, t *catalog.Tenant, live plan.Live, r PlanRequest)
 }
 
 // deployment adds what the tenant's deployment last reported.
-func (s *TenantStatus) deployment(ctx context.Context, e EHR, t *catalog.Tenant) error {
+func (s *TenantStatus) deployment(ctx context.Context, e EHR, t *catalog.Tenant, live plan.Live, at time.Time) error {
 	d, err := e.Deployment(ctx, t.ID)
 	switch {
 	case err != nil && ofOneTenant(err):
@@ -114,6 +117,7 @@ func (s *TenantStatus) deployment(ctx context.Context, e EHR, t *catalog.Tenant)
 		return err
 	}
 	s.Reachable = d.Reachable
+	s.Licence = licenceStatus(live.Licences, &d, at)
 	if d.Enforced != nil {
 		s.Enforced = &Enforced{d.Enforced.Revision, catalog.FormatTime(d.Enforced.At)}
 	}

@@ -44,6 +44,13 @@ type Deployment struct {
 		Revision int64     `json:"revision"`
 		At       time.Time `json:"at"`
 	} `json:"enforced"` // nil where nothing was ever reported enforced
+	// Licence is what the deployment runs by; nil where it needs none.
+	Licence *struct {
+		ID           string     `json:"id"`
+		State        string     `json:"state"`
+		HeartbeatAt  *time.Time `json:"heartbeat_at"`  // nil where its box was never heard of
+		OfflineUntil *time.Time `json:"offline_until"` // until when its box runs without being heard of
+	} `json:"licence"`
 }
 
 // Deployment reads the state of a tenant's deployment.
