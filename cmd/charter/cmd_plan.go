@@ -54,6 +54,7 @@ With --detailed-exitcode the exit status is 2 where there is something to change
 now; what is scheduled does not count.`,
 		Example: `  charter plan --ehr https://platform.example.org --token-file token
   charter plan --out plan.json
+  charter plan -o html > plan.html
   charter plan --onto origin/main -o markdown
   charter plan --tenant kisumu --at 2027-03-01`,
 		Args: cobra.NoArgs,
