@@ -73,7 +73,7 @@ func (e *engine) value(u *unit, module string) (*node, Problems, error) {
 	var said Problems
 	for range maxRounds {
 		n, problems, faults := e.round(u, module)
-		said = append(said, u.unsaid(append(problems, u.cueProblems(faults)...))...)
+		said = slices.Concat(said, problems, u.cueProblems(faults))
 		if len(faults) == 0 {
 			return n, said.sorted(), nil
 		}

@@ -27,7 +27,6 @@ const maxRounds = 8
 type losses struct {
 	values map[catalog.Position]bool // where they stood
 	paths  map[string]bool           // of the faults
-	places map[catalog.Position]bool // of the problems
 }
 
 // lose takes what the faults point at out of the unit's files, and reports whether
@@ -35,7 +34,7 @@ type losses struct {
 // those files, or in one that is lost already.
 func (u *unit) lose(faults []cueFault) bool {
 	if u.lost == nil {
-		u.lost = &losses{values: map[catalog.Position]bool{}, paths: map[string]bool{}, places: map[catalog.Position]bool{}}
+		u.lost = &losses{values: map[catalog.Position]bool{}, paths: map[string]bool{}}
 	}
 	more := false
 	for _, f := range faults {
@@ -43,7 +42,6 @@ func (u *unit) lose(faults []cueFault) bool {
 			u.lost.paths[labelKey(f.path...)] = true
 		}
 		for _, place := range u.places(f.positions, u.label(f.path)) {
-			u.lost.places[place] = true
 			held, ok := u.holder(place)
 			if f.format == unusedImport {
 				held, ok = place, true
@@ -157,8 +155,3 @@ func (u *unit) repeats(f cueFault) bool {
 // isLost reports whether a text comes of what is lost; anybody may write such a
 // text where nothing is.
 func (u *unit) isLost(text string) bool { return u.lost != nil && strings.Contains(text, lostText) }
-
-// unsaid returns the problems that stand where nothing was lost.
-func (u *unit) unsaid(problems Problems) Problems {
-	return slices.DeleteFunc(problems, func(p Problem) bool { return u.lost != nil && u.lost.places[p.Pos] })
-}
