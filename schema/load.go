@@ -148,21 +148,6 @@ func (l *loader) load(ctx context.Context) (*Fleet, error) {
 	return f, nil
 }
 
-// layOut is what to do where nothing is declared.
-const layOut = "charter init lays out a new one; name its folder with -C"
-
-// noFleet reports whether there is nothing of a fleet at the top, and says so.
-func (l *loader) noFleet() bool {
-	ours := func(e entry) bool { return e.path == "fleet.cue" || slices.Contains(declaring, e.path) }
-	if slices.ContainsFunc(l.top, ours) || len(l.problems) > 0 {
-		return false
-	}
-	p := problemf(Shape, catalog.Position{File: "."}, "this is not a fleet: it has no tenants, organisations or catalog")
-	p.Hint = layOut
-	l.report(p)
-	return true
-}
-
 // report adds problems.
 func (l *loader) report(problems ...Problem) {
 	l.mu.Lock()
@@ -207,56 +192,6 @@ func (r *lineReader) line(number int) string {
 	line, _, _ := bytes.Cut(r.rest, []byte("\n"))
 	line = bytes.TrimRight(line, "\r")
 	return strings.ToValidUTF8(string(line[:min(len(line), most)]), "�")
-}
-
-// folders are the names at the top of a fleet that mean something.
-var folders = []string{"catalog", "cue.mod", "holds", "organisations", "policy", "schema", "tenants", "tests"}
-
-// declaring are the folders of which a fleet has at least one.
-var declaring = []string{"catalog", "organisations", "tenants"}
-
-// readTop lists the top of the tree, leaving out what is not charter's.
-func (l *loader) readTop() error {
-	found, err := fs.ReadDir(l.files, ".")
-	if err != nil {
-		return fmt.Errorf("list the fleet: %w", err)
-	}
-	for _, d := range found {
-		e := entry{path: d.Name(), isDir: d.IsDir()}
-		if !slices.Contains(folders, e.path) && !strings.HasSuffix(e.path, ".cue") {
-			if err := l.misspelt(e, found); err != nil {
-				return err
-			}
-			continue
-		}
-		if why := refused(d); why != "" {
-			l.report(problemf(Forbidden, catalog.Position{File: e.path}, "%s", why))
-			continue
-		}
-		if h, ok := d.(Hashed); ok {
-			e.hash = h.Hash()
-		}
-		l.top = append(l.top, e)
-	}
-	return nil
-}
-
-// misspelt reports a folder that holds declarations and has nearly the name of one
-// that is not there: what stands in it would be passed over in silence.
-func (l *loader) misspelt(e entry, found []fs.DirEntry) error {
-	meant := catalog.Nearest(e.path, slices.Values(folders))
-	if !e.isDir || meant == "" || slices.ContainsFunc(found, func(d fs.DirEntry) bool { return d.Name() == meant }) {
-		return nil
-	}
-	declares, err := l.declares(e.path, 0)
-	if !declares || err != nil {
-		return err
-	}
-	p := problemf(Forbidden, catalog.Position{File: e.path}, "declarations stand in the folder %s, which is none of a fleet's", quoted(e.path))
-	p.Hint = fmt.Sprintf("did you mean %q?", meant)
-	l.report(p)
-	l.lost[meant] = true
-	return nil
 }
 
 // readModule learns the path of the fleet's CUE module.

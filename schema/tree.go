@@ -13,8 +13,6 @@ import (
 	"strconv"
 	"strings"
 
-	"cuelang.org/go/cue/parser"
-
 	"github.com/veonahealth/charter/catalog"
 )
 
@@ -181,42 +179,6 @@ func (l *loader) holdsCUE(dir string, depth int) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// declares reports whether a CUE file of one of a fleet's packages stands anywhere
-// below a directory.
-func (l *loader) declares(dir string, depth int) (bool, error) {
-	if depth > maxDepth {
-		return false, nil
-	}
-	found, err := fs.ReadDir(l.files, dir)
-	if err != nil {
-		return false, fmt.Errorf("list %s: %w", dir, err)
-	}
-	for _, d := range found {
-		name := path.Join(dir, d.Name())
-		var declares bool
-		switch {
-		case d.IsDir():
-			declares, err = l.declares(name, depth+1)
-		case d.Type().IsRegular() && strings.HasSuffix(name, ".cue"):
-			declares, err = l.ofFleet(name)
-		}
-		if declares || err != nil {
-			return declares, err
-		}
-	}
-	return false, nil
-}
-
-// ofFleet reports whether a file is of one of a fleet's packages.
-func (l *loader) ofFleet(name string) (bool, error) {
-	s, _, err := readSource(l.files, name)
-	if s == nil || len(s.data) > maxInPlace {
-		return false, err
-	}
-	file, err := parser.ParseFile(name, s.data, parser.PackageClauseOnly)
-	return err == nil && slices.Contains([]string{"fleet", "catalog", "policy"}, file.PackageName()), nil
 }
 
 // Key identifies an evaluation by everything that can change its result.
