@@ -12,6 +12,9 @@
 // run, and closes its database. What it has answered is on the disk by then, and
 // is so too when it is killed. On SIGHUP it reads its tokens and faults anew.
 //
+// With --trust it takes of what a plan can write only what people have signed for:
+// see the package authority.
+//
 // "ehr box" plays the on-prem side of a licence: see the package internal/box.
 //
 // Exit codes: 0 stopped as asked, 1 it could not start or go on, 64 the command

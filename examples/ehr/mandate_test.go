@@ -175,11 +175,10 @@ func TestAMandateBringsBackNothingWhereNobodyApproved(t *testing.T) {
 	id := w.provisioned(t, "t", "health-centre", "main")
 	stop()
 	w.target = startOn(t, db, "--trust", w.ada.file(t), "--trust-applier", w.machine.file(t))
-	g := w.grant(t, id)
 	body := object{"edition": "health-centre", "facilities": []object{{"id": "annex", "name": "Annex"}}, "staff": []object{}}
 	lines := requestLines(t, id, "provision", "POST", "/tenants/"+id+"/provision", content(t, []string{"main"}), body)
 	w.root(t, "POST", "/tenants/"+id+"/provision", sent(body, word{lines: lines, by: []person{w.ada}}.authority(t))).want(200)
-	g = w.grant(t, id)
+	g := w.grant(t, id)
 	e := errand{lines: rowLines(id, stamped(g), "- main rx"), people: []person{w.ada}}
 	rows := slices.DeleteFunc(slices.Clone(g.Rows), func(r row) bool { return r == row{"main", "rx"} })
 	w.put(t, g, e.authority(t, w), rows...).refused(403, "authority-invalid")

@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// Signed is a statement of any predicateType, whose signature holds. Its predicate
+// AnyStatement is a statement of any predicateType, whose signature holds. Its predicate
 // is not judged: only that it is one JSON object in which no key stands twice.
-type Signed struct {
+type AnyStatement struct {
 	Signer    Fingerprint // of the trusted key that signed
 	Subject   Subject     // the file that it is about
 	Predicate []byte      // as it was signed
@@ -15,7 +15,7 @@ type Signed struct {
 
 // OpenStatement verifies a bundle whose statement is of a predicateType, such as a
 // mandate. It returns the errors that Open does.
-func (v *Verifier) OpenStatement(bundle []byte, predicateType string) (*Signed, error) {
+func (v *Verifier) OpenStatement(bundle []byte, predicateType string) (*AnyStatement, error) {
 	e, err := readBundle(bundle)
 	if err != nil {
 		return nil, err
@@ -37,5 +37,5 @@ func (v *Verifier) OpenStatement(bundle []byte, predicateType string) (*Signed, 
 	if err := json.Unmarshal(e.payload, &whole); err != nil {
 		return nil, fmt.Errorf("statement signed by key %s: %w", signer.Short(), err)
 	}
-	return &Signed{Signer: signer, Subject: s.subject, Predicate: whole.Predicate}, nil
+	return &AnyStatement{Signer: signer, Subject: s.subject, Predicate: whole.Predicate}, nil
 }

@@ -83,7 +83,7 @@ func (c *Claim) takeMandate(text jsontext.Value) error {
 }
 
 // open verifies a bundle and reads its predicate strictly.
-func open(v *seal.Verifier, bundle []byte, predicateType string, into any) (*seal.Signed, error) {
+func open(v *seal.Verifier, bundle []byte, predicateType string, into any) (*seal.AnyStatement, error) {
 	signed, err := v.OpenStatement(bundle, predicateType)
 	if err != nil {
 		return nil, err
