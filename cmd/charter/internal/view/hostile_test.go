@@ -29,6 +29,15 @@ var hostile = []string{
 	"|---|", "::error file=x::y", "{{.Secret}}", "]]>",
 }
 
+// texts are the hostile ones and others that nobody thought of.
+func texts() []string {
+	list := slices.Clone(hostile)
+	for seed := range 30 {
+		list = append(list, rapid.SliceOf(rapid.OneOf(rapid.SampledFrom(hostile), rapid.String())).Example(seed)...)
+	}
+	return slices.DeleteFunc(list, func(text string) bool { return strings.TrimSpace(text) == "" })
+}
+
 // hostilePlan is the sample with a text in place of all that people write.
 func hostilePlan(text string) *plan.Plan {
 	p := samplePlan()
@@ -154,7 +163,7 @@ func TestAPageHasItsOwnElementsWhateverIsWritten(t *testing.T) {
 		return body, names
 	}
 	_, want := page("harmless")
-	for _, text := range hostile {
+	for _, text := range texts() {
 		body, got := page(text)
 		if !slices.Equal(want, got) {
 			t.Errorf("%.60q makes other elements of the page", text)
@@ -179,7 +188,7 @@ func TestMarkdownOfAHostilePlanIsAsLongAsThatOfAHarmlessOne(t *testing.T) {
 		return s
 	}
 	want := of("harmless words")
-	for _, text := range hostile {
+	for _, text := range texts() {
 		if len(text) > longest {
 			continue // so many do not fit, and are counted
 		}
@@ -201,7 +210,7 @@ func TestATerminalShowsALineAChangeWhateverIsWritten(t *testing.T) {
 		return strings.Count(b.String(), "\n")
 	}
 	want := lines("harmless")
-	for _, text := range hostile {
+	for _, text := range texts() {
 		if got := lines(text); got != want {
 			t.Errorf("%.60q: %d lines, want %d", text, got, want)
 		}

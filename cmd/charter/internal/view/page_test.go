@@ -70,3 +70,19 @@ func TestALargePlanIsOneCommentThatBeginsWithRemovals(t *testing.T) {
 		order = at
 	}
 }
+
+func TestALargePageHoldsEveryChangeAndStaysSmall(t *testing.T) {
+	var b bytes.Buffer
+	if err := PlanHTML(&b, largePlan(10_000), plan.Digest{}); err != nil {
+		t.Fatal(err)
+	}
+	if most := 5_000_000; b.Len() > most {
+		t.Errorf("%d bytes, want at most %d", b.Len(), most)
+	}
+	for _, class := range []string{"gone", "come"} {
+		rows, want := strings.Count(b.String(), `<tr class="`+class+`"`), map[string]int{"gone": 3_000, "come": 7_000}[class]
+		if rows != want {
+			t.Errorf("%d rows of class %s, want %d", rows, class, want)
+		}
+	}
+}
