@@ -113,6 +113,7 @@ func hospitals(b *testing.B, e *ehrtest.EHR, f *fleet, prefix string, grants ...
 func plainClient() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost, t.MaxConnsPerHost = parallelism, parallelism
+	t.DisableCompression = true // as ours on one machine
 	return &http.Client{Transport: t}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -66,6 +67,18 @@ func (s *script) requests() []*http.Request {
 func (s *script) client(t testing.TB, change ...func(*ehr.Options)) *ehr.Client {
 	t.Helper()
 	return newClient(t, s.url, change...)
+}
+
+// afar asks the platform as one on another machine: through a proxy, which the
+// platform itself plays.
+func (s *script) afar(t testing.TB, change ...func(*ehr.Options)) *ehr.Client {
+	t.Helper()
+	proxy, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	through := func(o *ehr.Options) { o.Proxy = http.ProxyURL(proxy) }
+	return newClient(t, "http://ehr.example.org", append(change, through)...)
 }
 
 func newClient(t testing.TB, url string, change ...func(*ehr.Options)) *ehr.Client {

@@ -47,7 +47,7 @@ func TestEveryRequestBearsTheTokenAndSaysWhoAsks(t *testing.T) {
 	for name, do := range calls() {
 		t.Run(name, func(t *testing.T) {
 			platform := play(t, gives(`{}`))
-			do(t, platform.client(t)) // what it makes of the answer is tested elsewhere
+			do(t, platform.afar(t)) // what it makes of the answer is tested elsewhere
 			r := platform.requests()[0]
 			if r.Header.Get("Authorization") != "Bearer "+token || r.Header.Get("User-Agent") != "charter/test" {
 				t.Errorf("header %q", r.Header)

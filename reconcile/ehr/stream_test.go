@@ -58,7 +58,7 @@ func TestAStreamIsReadToItsLastLine(t *testing.T) {
 		"compressed":               {zipped("application/x-ndjson", func(w io.Writer) { io.WriteString(w, line("a")+"\n"+lastLine(1)+"\n") }), []string{"a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tenants, snapshot, err := streamed(t, play(t, c.answer).client(t))
+			tenants, snapshot, err := streamed(t, play(t, c.answer).afar(t))
 			if err != nil || snapshot != "s1" {
 				t.Fatalf("snapshot %q, %v", snapshot, err)
 			}
@@ -128,7 +128,7 @@ func TestAStreamThatIsNotWholeIsUnknown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, _, err := streamed(t, play(t, c.answer).client(t, func(o *ehr.Options) { o.Timeout, o.Retries = timeoutFor(c.says), -1 }))
+			_, _, err := streamed(t, play(t, c.answer).afar(t, func(o *ehr.Options) { o.Timeout, o.Retries = timeoutFor(c.says), -1 }))
 			mustBeUnknown(t, err, c.says)
 		})
 	}
@@ -218,11 +218,11 @@ func blanks(mediaType string, megabytes int) http.HandlerFunc {
 }
 
 func TestALineWithoutEndIsRefused(t *testing.T) {
-	_, _, err := streamed(t, play(t, blanks("application/x-ndjson", 17)).client(t))
+	_, _, err := streamed(t, play(t, blanks("application/x-ndjson", 17)).afar(t))
 	mustBeUnknown(t, err, "too long")
 }
 
 func TestWhatComesInAStreamsPlaceIsBoundedLikeAnyAnswer(t *testing.T) {
-	_, _, err := streamed(t, play(t, blanks("text/html", 65)).client(t))
+	_, _, err := streamed(t, play(t, blanks("text/html", 65)).afar(t))
 	mustBeUnknown(t, err, "larger than")
 }

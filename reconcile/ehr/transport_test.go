@@ -82,7 +82,7 @@ func TestAFaultOfTheNetworkOrTheServerIsTriedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			platform := play(t, fault, good)
-			g, err := ask(t, platform.client(t, func(o *ehr.Options) { o.Timeout, o.Retries = 500*time.Millisecond, 10 }))
+			g, err := ask(t, platform.afar(t, func(o *ehr.Options) { o.Timeout, o.Retries = 500*time.Millisecond, 10 }))
 			if err != nil || g.Stamp.Revision != 7 {
 				t.Fatalf("%+v, %v", g, err)
 			}
@@ -208,14 +208,32 @@ func TestAnInterruptEndsAWaitAtOnce(t *testing.T) {
 
 func TestACompressedBodyIsRead(t *testing.T) {
 	platform := play(t, zipped("application/json", func(w io.Writer) { io.WriteString(w, grantOf7) }))
-	if g, err := ask(t, platform.client(t)); err != nil || len(g.Rows) != 1 {
+	if g, err := ask(t, platform.afar(t)); err != nil || len(g.Rows) != 1 {
 		t.Errorf("%+v, %v", g, err)
+	}
+}
+
+// TestCompressionIsAskedForFromAfarAlone has the platform on this machine, too.
+func TestCompressionIsAskedForFromAfarAlone(t *testing.T) {
+	platform := play(t, gives(grantOf7, "ETag", etag))
+	port := platform.url[strings.LastIndexByte(platform.url, ':'):]
+	for _, c := range []struct {
+		client *ehr.Client
+		want   string
+	}{{platform.afar(t), "gzip"}, {platform.client(t), ""}, {newClient(t, "http://localhost"+port), ""}} {
+		if _, err := ask(t, c.client); err != nil {
+			t.Fatal(err)
+		}
+		seen := platform.requests()
+		if got := seen[len(seen)-1].Header.Get("Accept-Encoding"); got != c.want {
+			t.Errorf("%s: %q, want %q", c.client.URL(), got, c.want)
+		}
 	}
 }
 
 func TestABodyLargerThanAllBoundsIsNotReadAndNotAskedForAgain(t *testing.T) {
 	platform := play(t, blanks("application/json", 65))
-	_, err := ask(t, platform.client(t))
+	_, err := ask(t, platform.afar(t))
 	mustBeUnknown(t, err, "larger than 67108864 bytes")
 	if n := len(platform.requests()); n != 1 {
 		t.Errorf("%d requests, want 1", n)
