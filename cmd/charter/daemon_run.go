@@ -195,7 +195,11 @@ func (a *app) assemble(w *watch, c *schema.Daemon, p *parts) (err error) {
 	if err != nil {
 		return err
 	}
-	w.daemon, err = daemon.New(daemon.Options{
+	overseer, act, err := a.govern(w, c, p, client, metrics.Acted)
+	if err != nil {
+		return err
+	}
+	options := daemon.Options{
 		Environment: p.environment, Source: w.branch, EHR: client, Mode: daemon.Mode(c.Mode), Now: a.now, Log: w.log,
 		Skew:    time.Duration(c.Skew),
 		Backoff: daemon.Backoff{First: time.Duration(c.Backoff.First), Longest: time.Duration(c.Backoff.Longest)},
@@ -208,8 +212,11 @@ func (a *app) assemble(w *watch, c *schema.Daemon, p *parts) (err error) {
 			w.web.Published(v)
 			w.sender.Publish(v)
 		},
-	})
-	if err != nil {
+	}
+	if overseer != nil {
+		options.Govern, options.Act = overseer.govern, act
+	}
+	if w.daemon, err = daemon.New(options); err != nil {
 		return err
 	}
 	w.loop = &daemon.Loop{Timers: append(p.timers, w.daemon.Timers()...), Pass: w.daemon.Pass, Now: a.now}

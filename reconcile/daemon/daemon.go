@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/veonahealth/charter/catalog"
-	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/reconcile"
 	"github.com/veonahealth/charter/reconcile/ehr"
 )
 
@@ -20,10 +20,9 @@ type Options struct {
 	Evaluate    Evaluate
 	EHR         Platform
 	Mode        Mode
-	// Ledger is what was applied before; nil where none is founded.
-	Ledger Ledger
-	// Act does something about what a pass has found, where the mode and a mandate
-	// let it; nil to observe.
+	// Govern gives the ledger and the policy, up to date; nil where none is founded.
+	Govern func(ctx context.Context) (*reconcile.Governance, error)
+	// Act does something about what a pass has found; nil to observe.
 	Act Act
 	// Backoff is for tenants, and for the platform as a whole.
 	Backoff Backoff
@@ -38,21 +37,6 @@ type Options struct {
 	// nobody.
 	Published func(*View)
 }
-
-// Ledger is what was applied before, as receipts prove it.
-type Ledger interface {
-	// Refresh reads and verifies what is new.
-	Refresh(ctx context.Context) error
-	// Applied says what was last applied of a tenant's subject, or false.
-	Applied(tenant, subject string) (commit string, at time.Time, found bool)
-	// Witness is the entry of the platform's audit trail that the newest receipt
-	// saw; zero where there is none.
-	Witness() (seq int64, hash string)
-}
-
-// Act does something about what a pass has found: proposes or corrects it. It
-// says in words what it did, for the log.
-type Act func(ctx context.Context, v *View) (done []string, err error)
 
 const defaultSkew = 2 * time.Minute
 
@@ -79,12 +63,11 @@ type Daemon struct {
 		unmanaged []catalog.TenantID
 		instance  string
 	}
-	mu       sync.Mutex
-	applied  map[lastKey]*plan.Last // guarded by mu: many goroutines of one pass ask
-	faults   faults
-	contests contests
-	lastFull time.Time
-	lastGood time.Time
+	governance *reconcile.Governance // of the pass that is under way; nil for none
+	faults     faults
+	contests   contests
+	lastFull   time.Time
+	lastGood   time.Time
 }
 
 // New returns a daemon that has seen nothing yet.
@@ -103,7 +86,7 @@ func New(o Options) (*Daemon, error) {
 	}
 	d := &Daemon{
 		o: o, unseen: map[catalog.TenantID]bool{}, tenants: map[string]*Tenant{}, faults: faults{},
-		applied: map[lastKey]*plan.Last{}, contests: newContests(),
+		contests: newContests(),
 	}
 	d.view.Store(&View{Environment: o.Environment.String(), Mode: o.Mode, EHR: o.EHR.URL()})
 	return d, nil

@@ -31,6 +31,9 @@ func Follow(ctx context.Context, branch string, open func(context.Context) (*sou
 // Close gives up what the repository holds open.
 func (f *Follower) Close() error { return f.repo.Close() }
 
+// Repository is the one that is followed, until the next Newest.
+func (f *Follower) Repository() *source.Repository { return f.repo }
+
 // Newest implements Source.
 func (f *Follower) Newest(ctx context.Context) (source.Commit, error) {
 	commit, err := f.newest(ctx)

@@ -32,6 +32,8 @@ type pass struct {
 	ask  Ask
 	now  time.Time // when it began
 	done Passed
+	// deeds are the plans that there is something to do about.
+	deeds []Deed
 }
 
 // Pass makes one pass and publishes what it found. It is given to a Loop.
@@ -216,7 +218,7 @@ func (p *pass) move() error {
 		p.mark, p.unread = nil, true
 		return p.look()
 	}
-	if p.ask.Depth == Full && p.o.Ledger == nil { // with a ledger, only what is signed there ends it
+	if p.ask.Depth == Full && p.o.Govern == nil { // with a ledger, only what is signed there ends it
 		p.faults.set(Restored, "", p.now)
 	}
 	*p.mark, p.unread = next, p.unread || moved.all
@@ -233,7 +235,8 @@ func (p *pass) touched() []catalog.Declaration {
 		ids[id] = true
 	}
 	for _, t := range p.tenants {
-		if t.Tries > 0 {
+		// What waits may have been approved meanwhile.
+		if t.Tries > 0 || p.o.Act != nil && len(t.Batches) > 0 {
 			if id, err := catalog.ParseTenantID(t.ID); err == nil {
 				ids[id] = true
 			}

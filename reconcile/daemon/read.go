@@ -55,15 +55,17 @@ func (p *pass) readSome(list []catalog.Declaration) error {
 // read plans for some tenants, and takes what the plan says of each.
 func (p *pass) read(list []catalog.Declaration, chosen bool) (reconcile.Observation, error) {
 	seen := sightings{of: make(map[string]*Tenant, len(list))}
-	var history plan.History
-	if p.o.Ledger != nil && !p.faults.has(LedgerDown) {
-		history = p.history
-	}
-	made, found, err := reconcile.Plan(p.ctx, p.o.EHR, reconcile.PlanRequest{
+	request := reconcile.PlanRequest{
 		Desired: &p.force.fleet.Desired, Tenants: list, Chosen: chosen, Environment: p.force.plane,
 		Source: p.force.origin(p.o.Source.Remote()), At: p.time(), Now: p.now, ExpiresIn: defaultExpiry,
-		Nonce: p.done.ID, Seen: seen.see, History: history,
-	})
+		Nonce: p.done.ID, Seen: seen.see,
+	}
+	if p.governance != nil {
+		if err := p.governance.Bind(p.ctx, &request); err != nil {
+			return reconcile.Observation{}, err
+		}
+	}
+	made, found, err := reconcile.Plan(p.ctx, p.o.EHR, request)
 	if err != nil {
 		return found, err
 	}
@@ -72,7 +74,24 @@ func (p *pass) read(list []catalog.Declaration, chosen bool) (reconcile.Observat
 	}
 	p.take(contents(made), &seen, chosen)
 	p.done.Looked += len(list)
+	p.deed(made, list, chosen)
 	return found, nil
+}
+
+// deed keeps a plan that has something to carry out. A plan of all tenants, but
+// for some that wait, is one of those that it was made of.
+func (p *pass) deed(made *plan.Plan, list []catalog.Declaration, chosen bool) {
+	if made.Empty() || p.o.Act == nil {
+		return
+	}
+	deed := Deed{Plan: made}
+	if chosen || len(list) < len(p.force.tenants) {
+		deed.Only = make(map[catalog.TenantID]bool, len(list))
+		for i := range list {
+			deed.Only[list[i].ID] = true
+		}
+	}
+	p.deeds = append(p.deeds, deed)
 }
 
 // sightings are what was read of tenants, beside what a plan says of them.

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/seal"
+	"github.com/veonahealth/charter/reconcile"
+	"github.com/veonahealth/charter/reconcile/daemon"
+	"github.com/veonahealth/charter/reconcile/ehr"
+	"github.com/veonahealth/charter/reconcile/ledger"
+	"github.com/veonahealth/charter/reconcile/source"
+	"github.com/veonahealth/charter/schema"
+)
+
+// overseer keeps a ledger open for as long as a daemon runs.
+type overseer struct {
+	app         *app
+	repo        func() *source.Repository // which may be opened anew
+	fleet       string                    // where it is, for the evaluations that are kept
+	environment catalog.Environment
+	root        ledger.ID
+
+	of   *source.Repository
+	open *reconcile.Governance
+}
+
+// govern gives the ledger, with what has come to it since.
+func (o *overseer) govern(ctx context.Context) (*reconcile.Governance, error) {
+	repo := o.repo()
+	if o.open != nil && o.of == repo {
+		return o.open, o.open.Ledger.Refresh(ctx)
+	}
+	cache := ""
+	if dir, err := o.app.cacheDir(); err == nil {
+		cache = filepath.Join(dir, "charter", "ledger")
+	}
+	g, err := reconcile.Govern(ctx, reconcile.GovernanceOptions{
+		Repo: repo, Environment: o.environment, Root: o.root, Cache: cache, Now: o.app.now,
+		Evaluate: func(ctx context.Context, commit string) (*catalog.Desired, error) {
+			c, err := repo.Resolve(commit)
+			if err != nil {
+				return nil, err
+			}
+			fleet, err := o.app.evaluate(ctx, repo.Files(c), o.fleet)
+			if err != nil {
+				return nil, err
+			}
+			return &fleet.Desired, nil
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	o.open, o.of = g, repo
+	return g, nil
+}
+
+// carrier carries out what is approved of the plans that a daemon makes.
+type carrier struct {
+	overseer *overseer
+	ehr      reconcile.EHR
+	signer   *seal.Signer
+	acted    func(outcome string)
+	// refused is what was refused last, so that the same is not asked again and
+	// again while nobody has approved anything.
+	refused string
+}
+
+// act implements daemon.Act.
+func (c *carrier) act(ctx context.Context, d daemon.Deed) ([]reconcile.Outcome, error) {
+	order := reconcile.Order{Plan: d.Plan, Only: d.Only, Signer: c.signer}
+	published, err := c.approvals(ctx, &order)
+	if err != nil {
+		return nil, err
+	}
+	if order.File, err = plan.Encode(d.Plan); err != nil {
+		return nil, err
+	}
+	asked := fmt.Sprint(d.Plan.BatchesRoot, d.Plan.Policy, published)
+	if asked == c.refused && !d.Anew {
+		return nil, nil
+	}
+	carried, err := d.Governance.Carry(ctx, c.ehr, order)
+	var no *reconcile.RefusedError
+	if errors.As(err, &no) {
+		c.refused = asked
+	}
+	if carried == nil {
+		return nil, err
+	}
+	for _, o := range carried.Outcomes {
+		c.acted(string(o.State))
+	}
+	return carried.Outcomes, err
+}
+
+// approvals gathers the open plans with their bundles, and names all of them.
+func (c *carrier) approvals(ctx context.Context, order *reconcile.Order) (names []string, err error) {
+	plans := ledger.Plans{Repo: c.overseer.repo(), Environment: c.overseer.environment, Now: c.overseer.app.now}
+	digests, err := plans.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, digest := range digests {
+		open, err := plans.Read(ctx, digest)
+		if errors.Is(err, ledger.ErrNoPlan) {
+			continue // it was taken away just now
+		}
+		if err != nil {
+			return nil, err
+		}
+		other, err := plan.Decode(open.Plan)
+		if err != nil {
+			continue // anybody who can push can put anything there
+		}
+		order.Others = append(order.Others, other)
+		for name, data := range open.Bundles {
+			order.Bundles = append(order.Bundles, reconcile.Bundle{Name: name, Data: data})
+			names = append(names, digest.String()+plan.DigestOf(data).String())
+		}
+	}
+	return names, nil
+}
+
+// govern makes the daemon one that goes by a ledger, and, where its mode is to
+// correct, one that carries out what is approved.
+func (a *app) govern(w *watch, c *schema.Daemon, p *parts, client *ehr.Client, acted func(string)) (*overseer, daemon.Act, error) {
+	if c.Root == "" {
+		return nil, nil, nil
+	}
+	root, err := ledger.ParseID(c.Root)
+	if err != nil {
+		return nil, nil, err
+	}
+	o := &overseer{app: a, repo: w.branch.Repository, fleet: c.Repository, environment: p.environment, root: root}
+	if c.Mode != string(daemon.Correct) {
+		return o, nil, nil
+	}
+	if c.KeyFile == "" || c.PasswordFile == "" {
+		return nil, nil, errors.New("mode correct needs key_file and password_file: receipts are signed")
+	}
+	signer, err := (&keyFlags{c.KeyFile, c.PasswordFile}).open(a)
+	if err != nil {
+		return nil, nil, err
+	}
+	return o, (&carrier{overseer: o, ehr: client, signer: signer, acted: acted}).act, nil
+}
