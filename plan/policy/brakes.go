@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
-	"github.com/veonahealth/charter/plan/seal"
 )
 
 // whole are the brakes of the plan as a whole.
@@ -136,16 +134,6 @@ func over(t catalog.Threshold, whose string, rows, share, live int) string {
 	return ""
 }
 
-// BreakGlass is a signed statement that passes a brake for one plan; its signature
-// holds.
-type BreakGlass struct {
-	Signer      seal.Fingerprint
-	Environment catalog.Environment
-	Plan        plan.Digest // of the plan's file
-	Reason      string
-	Until       time.Time
-}
-
 // broken lets a refusal go where people that the policy names broke the glass of
 // its brake for this plan.
 func (c *court) broken(brake string, r *Refusal) *Refusal {
@@ -177,17 +165,6 @@ func (c *court) glassOf(brake string) string {
 	return fmt.Sprintf("a break-glass statement for this plan, by %d of %s", g.Approvals, strings.Join(g.People, ", "))
 }
 
-// Mandate is a signed statement that lets the daemon correct drift; its signatures
-// hold.
-type Mandate struct {
-	Signers         []seal.Fingerprint
-	Environment     catalog.Environment
-	Kinds           []plan.Action
-	Tenants         *catalog.Selector // nil for every one
-	PerHour, PerDay int
-	Until           time.Time
-}
-
 // mandated reports whether the mandate covers a unit: every change in it is drift
 // of a kind that both the statement and the policy name, and there is room left
 // in the hour and the day.
@@ -205,8 +182,8 @@ func (c *court) mandated(u *unit, n Need) bool {
 	if !drift || !c.facts.matches(m.Tenants, u) || !c.facts.matches(bound.Tenants, u) || !c.signedMandate(m, n) {
 		return false
 	}
-	hour, day := min(m.PerHour, int(bound.PerHour)), min(m.PerDay, int(bound.PerDay))
-	if c.in.Corrected.Hour+c.corrected+len(u.changes) > hour || c.in.Corrected.Day+c.corrected+len(u.changes) > day {
+	made := int64(c.corrected + len(u.changes))
+	if c.in.Corrected.Hour+made > min(m.PerHour, bound.PerHour) || c.in.Corrected.Day+made > min(m.PerDay, bound.PerDay) {
 		return false
 	}
 	c.corrected += len(u.changes)

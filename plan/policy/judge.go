@@ -54,7 +54,7 @@ type Live struct {
 }
 
 // Corrected counts the changes that were made under a mandate.
-type Corrected struct{ Hour, Day int }
+type Corrected struct{ Hour, Day int64 }
 
 // Verdict is what may be done.
 type Verdict struct {

@@ -478,7 +478,8 @@ func (w *world) glass(approvals int, passes ...string) {
 func (w *world) shatter(keys ...string) {
 	for _, key := range keys {
 		w.in.BreakGlass = append(w.in.BreakGlass, policy.BreakGlass{
-			Signer: fingerprint(w.t, key), Environment: w.in.Environment, Plan: w.in.PlanDigest, Reason: "a stolen key", Until: monday.Add(time.Hour),
+			Signer: fingerprint(w.t, key), Plan: w.in.PlanDigest,
+			BreakGlassTerms: policy.BreakGlassTerms{Environment: w.in.Environment, Reason: "a stolen key", Until: monday.Add(time.Hour)},
 		})
 	}
 }
@@ -487,7 +488,9 @@ func (w *world) drift() { w.in.Plan.Batches[kisumu].Changes[0].Class = plan.Drif
 
 func (w *world) mandate(keys ...string) {
 	w.policy.Mandate = &catalog.Mandate{Kinds: []string{"grant", "revoke"}, PerHour: 10, PerDay: 50}
-	m := &policy.Mandate{Environment: w.in.Environment, Kinds: []plan.Action{plan.Revoke}, PerHour: 100, PerDay: 100, Until: monday.Add(time.Hour)}
+	m := &policy.Mandate{MandateTerms: policy.MandateTerms{
+		Environment: w.in.Environment, Kinds: []plan.Action{plan.Revoke}, PerHour: 100, PerDay: 100, Until: monday.Add(time.Hour),
+	}}
 	for _, key := range keys {
 		m.Signers = append(m.Signers, fingerprint(w.t, key))
 	}

@@ -63,6 +63,21 @@ func writeStatement(subject Subject, predicateType string, predicate any) ([]byt
 	return text.Bytes(), nil
 }
 
+// NewStatement returns the exact bytes of a statement of any predicateType, to be
+// signed by Signer.Sign and opened by Verifier.OpenStatement. The predicate is
+// what encoding/json makes an object of; its texts have to be UTF-8. The errors are
+// those that OpenStatement would give.
+func NewStatement(subject Subject, predicateType string, predicate any) ([]byte, error) {
+	text, err := writeStatement(subject, predicateType, predicate)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := readStatement(text); err != nil {
+		return nil, err
+	}
+	return text, nil
+}
+
 // readStatement reads all of a statement but its predicate. Who spelled it is
 // not asked: other tools may order keys and set spaces as they like.
 func readStatement(payload []byte) (*statement, error) {
