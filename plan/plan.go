@@ -339,9 +339,7 @@ func (p *Plan) finish() error {
 	slices.SortFunc(p.Held, func(a, b Held) int {
 		return cmp.Or(strings.Compare(a.Tenant, b.Tenant), strings.Compare(a.Facility, b.Facility), strings.Compare(a.EHRModule, b.EHRModule))
 	})
-	slices.SortFunc(p.Refusals, func(a, b Refusal) int {
-		return cmp.Or(strings.Compare(a.Tenant, b.Tenant), strings.Compare(a.Facility, b.Facility))
-	})
+	sortRefusals(p.Refusals)
 	slices.SortFunc(p.Unreadable, func(a, b Unreadable) int { return strings.Compare(a.Tenant, b.Tenant) })
 	p.count()
 	p.require()
@@ -423,4 +421,17 @@ func (p *Plan) require() {
 			Approvals: 1, Capability: capability, Tenants: append([]string{}, slices.Sorted(maps.Keys(tenants[capability]))...),
 		})
 	}
+}
+
+// Refuse adds what stands in the way of a plan that is built already.
+func (p *Plan) Refuse(refusals ...Refusal) {
+	p.Refusals = append(p.Refusals, refusals...)
+	sortRefusals(p.Refusals)
+	p.Summary.Blocked = len(p.Refusals)
+}
+
+func sortRefusals(list []Refusal) {
+	slices.SortFunc(list, func(a, b Refusal) int {
+		return cmp.Or(strings.Compare(a.Tenant, b.Tenant), strings.Compare(a.Facility, b.Facility), strings.Compare(string(a.Code), string(b.Code)))
+	})
 }

@@ -61,6 +61,9 @@ func (g *Governance) Carry(ctx context.Context, e EHR, o Order) (*Carried, error
 	if err := CheckTime(o.Plan, now); err != nil {
 		return nil, err
 	}
+	if err := g.replayed(digest); err != nil {
+		return nil, err
+	}
 	writer, err := g.writer(ctx, o.Signer, o.Author, ledger.Apply)
 	if err != nil {
 		return nil, err

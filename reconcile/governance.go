@@ -53,12 +53,18 @@ func distrust(format string, args ...any) error { return &TrustError{fmt.Errorf(
 
 // Govern opens and verifies the ledger.
 func Govern(ctx context.Context, o GovernanceOptions) (*Governance, error) {
-	g := &Governance{o: o, desired: map[string]*catalog.Desired{}, lasts: map[int]*plan.Last{}, rosters: map[ledger.Pin]*policy.Roster{}}
+	g := newGovernance(o)
 	var err error
-	g.Ledger, err = ledger.Open(ctx, ledger.Options{
-		Repo: o.Repo, Environment: o.Environment, Root: o.Root, Trust: g, Cache: o.Cache,
-	})
+	g.Ledger, err = ledger.Open(ctx, g.ledgerOptions())
 	return g, asTrust(err)
+}
+
+func newGovernance(o GovernanceOptions) *Governance {
+	return &Governance{o: o, desired: map[string]*catalog.Desired{}, lasts: map[int]*plan.Last{}, rosters: map[ledger.Pin]*policy.Roster{}}
+}
+
+func (g *Governance) ledgerOptions() ledger.Options {
+	return ledger.Options{Repo: g.o.Repo, Environment: g.o.Environment, Root: g.o.Root, Trust: g, Cache: g.o.Cache}
 }
 
 // asTrust makes of what the ledger says of itself what it is: a matter of trust.
@@ -156,11 +162,11 @@ func mayNot(roster *policy.Roster, h policy.Holder, act ledger.Act) string {
 func (g *Governance) History(ctx context.Context) plan.History {
 	return func(subject plan.Subject, of string) (*plan.Last, error) {
 		g.mu.Lock()
-		applied, found, err := g.Ledger.LastApplied(of, subject)
+		applied, found := g.Ledger.LastApplied(of, subject)
 		last := g.lasts[applied.Number]
 		g.mu.Unlock()
-		if err != nil || !found || last != nil {
-			return last, err
+		if !found || last != nil {
+			return last, nil
 		}
 		desired, err := g.declared(ctx, applied.Commit)
 		if err != nil {
@@ -180,19 +186,18 @@ func (g *Governance) History(ctx context.Context) plan.History {
 func (g *Governance) Bind(ctx context.Context, r *PlanRequest) error {
 	policy, catalogue := g.Ledger.Policy().Digest, g.Ledger.Catalog().Digest
 	r.History, r.LastPolicy, r.LastCatalog = g.History(ctx), &policy, &catalogue
-	last, found, err := g.Ledger.LastApply()
-	if err == nil && found {
+	if last, found := g.Ledger.LastApply(); found {
 		r.Base = &plan.Applied{Commit: last.Commit, Receipt: last.Receipt.String()}
 	}
-	return err
+	return nil
 }
 
 // LastApplied is what was declared, and at what time, when everything was last
 // applied; nil before the first apply.
 func (g *Governance) LastApplied(ctx context.Context) (*plan.Last, error) {
-	last, found, err := g.Ledger.LastApply()
-	if err != nil || !found {
-		return nil, err
+	last, found := g.Ledger.LastApply()
+	if !found {
+		return nil, nil
 	}
 	desired, err := g.declared(ctx, last.Commit)
 	return &plan.Last{Desired: desired, At: last.At}, err
@@ -209,4 +214,33 @@ func (g *Governance) newestCommit() (string, error) {
 		return "", err
 	}
 	return r.Intent.Commit, nil
+}
+
+// Require gives a plan what the policy in force asks for: its requirements, and
+// what stands in its way whoever approves.
+func (g *Governance) Require(ctx context.Context, p *plan.Plan, desired *catalog.Desired) error {
+	roster, err := g.Roster(ctx)
+	if err != nil {
+		return err
+	}
+	last, err := g.LastApplied(ctx)
+	if err != nil {
+		return err
+	}
+	var before *catalog.Catalog
+	if last != nil {
+		before = last.Desired.Catalog
+	}
+	p.Requires = policy.Requires(p, roster.Policy(), desired, before)
+	in := policy.Input{
+		Plan: p, Roster: roster, Now: g.o.Now(), Environment: g.o.Environment, Desired: desired, LastCatalog: before, Holds: desired.Holds,
+	}
+	if last != nil {
+		if in.Live, err = declaredRows(last, g.o.Environment); err != nil {
+			return err
+		}
+	}
+	verdict := policy.Judge(in)
+	p.Refuse(verdict.Blocked()...)
+	return nil
 }

@@ -102,7 +102,8 @@ plans what a change of them does, and carries out plans that somebody signed.`,
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say what is asked, retried and waited for")
 	root.AddCommand(
 		a.newInit(), a.newImport(), a.newLicence(), a.newConformance(), a.newNew(), a.newGrant(), a.newRevoke(), a.newExtend(), a.newValidate(), a.newTest(), a.newBlueprints(), a.newDiff(), a.newPlan(), a.newShow(), a.newKeygen(), a.newSign(),
-		a.newVerify(), a.newApply(), a.newStatus(), a.newDrift(), a.newDaemon(), a.newExplain(), a.newVersion(),
+		a.newApprove(), a.newReject(), a.newPlans(), a.newVerify(), a.newCan(), a.newApply(), a.newStatus(), a.newDrift(), a.newDaemon(),
+		a.newAudit(), a.newRecover(), a.newSeal(), a.newExplain(), a.newVersion(),
 	)
 	root.InitDefaultCompletionCmd()
 	usageErrors(root)

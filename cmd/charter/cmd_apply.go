@@ -28,7 +28,7 @@ type applyOptions struct {
 func (a *app) newApply() *cobra.Command {
 	var o applyOptions
 	cmd := &cobra.Command{
-		Use:   "apply [FILE]",
+		Use:   "apply [FILE|DIGEST]",
 		Short: "Carry out a plan that was signed",
 		Long: `Apply checks who signed the plan, and then writes each tenant's changes in one
 conditional request. A tenant whose grant has moved since drops out by name; one
@@ -66,9 +66,18 @@ func (a *app) apply(ctx context.Context, o *applyOptions) error {
 			return fail(exitUsage, "--%s: it is for making a plan, and %s is made", flag, o.file)
 		}
 	}
-	file, err := readPlan(o.file)
+	office, file, err := a.openFor(ctx, o.plan.repo, o.plan.root.root, o.file)
 	if err != nil {
 		return err
+	}
+	if office != nil {
+		defer office.Close()
+	}
+	if office.governed() {
+		if len(o.keys.files) > 0 {
+			return notWithLedger()
+		}
+		return a.applyByPolicy(ctx, o, office, file)
 	}
 	if len(o.keys.files) == 0 {
 		return noTrust(o.file)

@@ -15,23 +15,50 @@ import (
 )
 
 func (a *app) newInit() *cobra.Command {
-	return &cobra.Command{
+	var audit bool
+	var found foundOptions
+	cmd := &cobra.Command{
 		Use:   "init [DIR]",
 		Short: "Lay out a new fleet repository",
 		Long: `Init lays out a fleet repository: the CUE module, the schema, the default
 catalogue, one organisation, one tenant with one admin, a policy and a workflow
 for pull requests; and commits it, where git knows who commits. It never
-overwrites: if one of its files is there already, nothing is written.`,
-		Example: "  charter init fleet",
-		Args:    cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+overwrites: if one of its files is there already, nothing is written.
+
+With --audit it founds the ledger of an environment instead, in a fleet that is
+there: the policy of the commit becomes the one in force, from then on plans are
+applied by the approvals that it asks for, and every apply leaves a receipt. It
+prints the ledger's root, which everybody is given who verifies.`,
+		Example: `  charter init fleet
+  charter init --audit fleet --key ops.key`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) == 1 {
 				dir = args[0]
 			}
+			if audit {
+				if len(args) == 0 && cmd.Flags().Changed("repo") {
+					dir = found.dir
+				}
+				found.dir = dir
+				return a.found(cmd.Context(), &found)
+			}
+			for _, flag := range []string{"key", "env", "rev", "reason"} {
+				if cmd.Flags().Changed(flag) {
+					return fail(exitUsage, "--%s: it goes with --audit", flag)
+				}
+			}
 			return a.init(dir)
 		},
 	}
+	bindRepo(cmd, &found.dir)
+	cmd.Flags().BoolVar(&audit, "audit", false, "found the ledger of an environment, and print its root")
+	cmd.Flags().StringVar(&found.rev, "rev", "HEAD", "the `REVISION` whose policy is pinned, with --audit")
+	cmd.Flags().StringVar(&found.reason, "reason", "the ledger is founded", "`WHY`, to be kept in the receipt, with --audit")
+	bindEnv(cmd, &found.env)
+	found.key.bind(cmd)
+	return cmd
 }
 
 func (a *app) init(dir string) error {

@@ -25,6 +25,7 @@ type planOptions struct {
 	expiresIn time.Duration
 	detailed  bool
 	against   againstFlags
+	root      rootFlag
 }
 
 // defaultExpiry is for how long a plan may be applied.
@@ -34,6 +35,7 @@ func (f *planOptions) bind(cmd *cobra.Command) {
 	f.repo.bind(cmd)
 	f.ehr.bind(cmd)
 	f.scope.bind(cmd)
+	f.root.bind(cmd)
 	cmd.Flags().DurationVar(&f.expiresIn, "expires-in", defaultExpiry, "for how long the plan may be applied")
 }
 
@@ -121,14 +123,30 @@ func (a *app) makePlan(ctx context.Context, o *planOptions) (*plan.Plan, error) 
 	if _, err := rand.Read(nonce); err != nil {
 		return nil, err
 	}
-	p, found, err := reconcile.Plan(ctx, client, reconcile.PlanRequest{
+	office, err := a.openOffice(ctx, o.repo, environment.Environment.String(), o.root.root)
+	if err != nil {
+		return nil, err
+	}
+	defer office.Close()
+	request := reconcile.PlanRequest{
 		Desired: &l.fleet.Desired, Tenants: tenants, Chosen: o.scope.chosen(), Environment: environment,
 		Source: plan.Source{Commit: l.commit.Hash, Ref: l.commit.Ref, Repository: l.repository, Tree: l.commit.Tree},
 		At:     at, Now: now, ExpiresIn: o.expiresIn, Nonce: hex.EncodeToString(nonce),
 		Warnings: planWarnings(l.fleet.Warnings(at)), Target: l.desiredTarget(),
-	})
+	}
+	if office.Governance != nil {
+		if err := office.inLedger(ctx, &request); err != nil {
+			return nil, err
+		}
+	}
+	p, found, err := reconcile.Plan(ctx, client, request)
 	if err != nil {
 		return nil, unread(err)
+	}
+	if office.Governance != nil {
+		if err := office.Require(ctx, p, request.Desired); err != nil {
+			return nil, err
+		}
 	}
 	if n := len(found.Unmanaged); n > 0 {
 		a.note("%d tenants of the platform are not declared; charter leaves them alone", n)

@@ -75,6 +75,10 @@ func readPlan(path string) (*planFile, error) {
 	if err != nil {
 		return nil, fail(exitFailed, "plan file: %w", err)
 	}
+	return decodePlan(path, data)
+}
+
+func decodePlan(path string, data []byte) (*planFile, error) {
 	p, err := plan.Decode(data)
 	if err != nil {
 		return nil, failHint(exitFailed, "make it anew: charter plan --out "+path, "%s: %w", path, err)

@@ -22,9 +22,10 @@ const approvalLasts = 14 * 24 * time.Hour
 
 // approvalFlags are what a signer says beside yes.
 type approvalFlags struct {
-	comment string
-	lasts   time.Duration
-	tenants []string
+	comment  string
+	lasts    time.Duration
+	tenants  []string
+	decision seal.Decision // "" for an approval
 }
 
 func (f *approvalFlags) bind(cmd *cobra.Command) {
@@ -46,8 +47,11 @@ func (f *approvalFlags) statement(file *planFile, now time.Time) ([]byte, error)
 	if f.lasts <= 0 {
 		return nil, fail(exitUsage, "--not-after %s: want a time to come", f.lasts)
 	}
+	if f.decision == "" {
+		f.decision = seal.Approve
+	}
 	approval := seal.Approval{
-		Decision: seal.Approve, Environment: environment, NotAfter: now.Add(f.lasts).UTC().Truncate(time.Second),
+		Decision: f.decision, Environment: environment, NotAfter: now.Add(f.lasts).UTC().Truncate(time.Second),
 		Batches: seal.Batches{Root: file.plan.BatchesRoot, Count: len(file.plan.Leaves())},
 		Plan:    file.digest.String(), Commit: file.plan.Source.Commit, Policy: file.plan.Policy.String(), Comment: f.comment,
 	}

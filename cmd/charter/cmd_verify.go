@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -17,12 +18,14 @@ type verifyOptions struct {
 	statement bool
 	output    outputFlag
 	given     func(flag string) bool
+	repo      repoFlags
+	root      rootFlag
 }
 
 func (a *app) newVerify() *cobra.Command {
 	var o verifyOptions
 	cmd := &cobra.Command{
-		Use:   "verify FILE",
+		Use:   "verify FILE|DIGEST",
 		Short: "Say who signed a plan, whether that is enough, and whether it still holds",
 		Long: `Verify reads the signatures beside the plan and judges them as apply would,
 without asking the platform.
@@ -33,15 +36,18 @@ With --statement it prints instead what would be signed, for other tools:
   cosign attest-blob --statement statement.json … plan.json`,
 		Example: "  charter verify plan.json --trusted-key reviewer.pub",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			o.file = args[0]
 			if o.statement {
 				return a.printStatement(&o)
 			}
-			return a.verify(&o)
+			return a.verify(cmd.Context(), &o)
 		},
 	}
 	o.given = func(flag string) bool { return cmd.Flags().Changed(flag) }
+	bindRepo(cmd, &o.repo.repo)
+	o.repo.rev = "HEAD"
+	o.root.bind(cmd)
 	o.keys.bind(cmd)
 	o.approval.bind(cmd)
 	o.output.bind(cmd, "text", "json")
@@ -62,18 +68,27 @@ func (a *app) printStatement(o *verifyOptions) error {
 	return err
 }
 
-func (a *app) verify(o *verifyOptions) error {
+func (a *app) verify(ctx context.Context, o *verifyOptions) error {
 	for _, flag := range []string{"comment", "not-after", "tenant"} {
 		if o.given(flag) {
 			return fail(exitUsage, "--%s: it goes with --statement", flag)
 		}
 	}
-	if len(o.keys.files) == 0 {
-		return noTrust(o.file)
-	}
-	file, err := readPlan(o.file)
+	office, file, err := a.openFor(ctx, o.repo, o.root.root, o.file)
 	if err != nil {
 		return err
+	}
+	if office != nil {
+		defer office.Close()
+	}
+	if office.governed() {
+		if len(o.keys.files) > 0 {
+			return notWithLedger()
+		}
+		return a.verifyByPolicy(ctx, o, office, file)
+	}
+	if len(o.keys.files) == 0 {
+		return noTrust(o.file)
 	}
 	keys, err := o.keys.load()
 	if err != nil {

@@ -126,6 +126,10 @@ func codeOf(err error) exitCode {
 		problems schema.Problems
 		stale    *reconcile.StaleError
 		instance *reconcile.InstanceError
+		trust    *reconcile.TrustError
+		replayed *reconcile.ReplayedError
+		refused  *reconcile.RefusedError
+		blind    *reconcile.UnwitnessedError
 	)
 	switch {
 	case err == nil:
@@ -138,8 +142,12 @@ func codeOf(err error) exitCode {
 		return exitWrong
 	case errors.As(err, &stale):
 		return exitStale
-	case errors.As(err, &instance):
+	case errors.As(err, &instance), errors.As(err, &trust), errors.As(err, &replayed):
 		return exitTrust
+	case errors.As(err, &refused):
+		return exitCode(refused.Refusal.Exit)
+	case errors.As(err, &blind):
+		return exitUnread
 	}
 	return exitFailed
 }

@@ -57,7 +57,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "ehr": w.ehrCommand, "cue": w.cueCommand, "tenant": tenantCommand,
 			"http": httpCommand, "commit": commitCommand, "edit": editCommand, "declare": declareCommand,
-			"conforms": conformsCommand,
+			"conforms": conformsCommand, "setenv": setenvCommand,
 		},
 	})
 }
@@ -240,6 +240,14 @@ func httpCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	status, text := send(ts, args[0], args[1], body)
 	fmt.Fprintf(ts.Stdout(), "%d %s\n", status, text)
+}
+
+// setenvCommand sets a variable to what a file holds.
+func setenvCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: setenv NAME FILE")
+	}
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
 }
 
 func commitCommand(ts *testscript.TestScript, neg bool, args []string) {

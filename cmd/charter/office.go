@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/seal"
+	"github.com/veonahealth/charter/reconcile"
+	"github.com/veonahealth/charter/reconcile/ledger"
+	"github.com/veonahealth/charter/reconcile/source"
+	"github.com/veonahealth/charter/schema"
+)
+
+// rootFlag names the receipt that founded the ledger.
+type rootFlag struct{ root string }
+
+func (f *rootFlag) bind(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.root, "root", "", "the `ID` of the ledger's first receipt, as charter init --audit printed it")
+}
+
+// office is an opened fleet with its ledger: what commands need that judge, sign
+// and write receipts.
+type office struct {
+	app         *app
+	repo        *source.Repository
+	fleet       repoFlags
+	environment catalog.Environment
+	*reconcile.Governance
+}
+
+// errNotFounded says that a command needs a ledger.
+var errNotFounded = errors.New("no ledger is founded")
+
+// openOffice opens the ledger of an environment; its Governance is nil where none
+// is founded. The caller closes it.
+func (a *app) openOffice(ctx context.Context, fleet repoFlags, env, root string) (*office, error) {
+	environment, err := catalog.ParseEnvironment(env)
+	if err != nil {
+		return nil, fail(exitUsage, "--env: %w", err)
+	}
+	repo, err := fleet.open(ctx)
+	if err != nil {
+		return nil, failHint(exitFailed, "name the fleet's folder with -C, or make one: charter init DIR", "%w", err)
+	}
+	o := &office{app: a, repo: repo, fleet: fleet, environment: environment}
+	if err := o.govern(ctx, root); err != nil {
+		return nil, errors.Join(err, repo.Close())
+	}
+	return o, nil
+}
+
+// needOffice is openOffice for what cannot be done without a ledger.
+func (a *app) needOffice(ctx context.Context, fleet repoFlags, env, root string) (*office, error) {
+	o, err := a.openOffice(ctx, fleet, env, root)
+	if err == nil && o.Governance == nil {
+		err = failHint(exitFailed, "found one: charter init --audit --key KEY", "environment %s: %w", o.environment, errors.Join(errNotFounded, o.Close()))
+	}
+	return o, err
+}
+
+// Close gives up the repository.
+func (o *office) Close() error { return o.repo.Close() }
+
+func (o *office) govern(ctx context.Context, root string) error {
+	founded, err := ledger.Exists(ctx, o.repo, o.environment)
+	var remote *source.RemoteError
+	switch {
+	case errors.As(err, &remote) && root == "":
+		o.app.note("%s: whether a ledger is founded there could not be asked", err)
+		return nil
+	case err != nil:
+		return err
+	case founded && root == "":
+		return failHint(exitTrust, "give --root ID or CHARTER_ROOT: charter init --audit printed it", "environment %s has a ledger, and its root was not given", o.environment)
+	case !founded && root != "":
+		return fail(exitTrust, "environment %s has no ledger, here or on the remote, and its root was given: it is gone, or this is another fleet", o.environment)
+	case !founded:
+		return nil
+	}
+	id, err := ledger.ParseID(root)
+	if err != nil {
+		return fail(exitUsage, "--root: %w", err)
+	}
+	o.Governance, err = reconcile.Govern(ctx, reconcile.GovernanceOptions{
+		Repo: o.repo, Environment: o.environment, Root: id, Evaluate: o.evaluate, Cache: o.app.ledgerCache(), Now: o.app.now,
+	})
+	return err
+}
+
+// ledgerCache is where verified receipts are kept; "" where there is nowhere.
+func (a *app) ledgerCache() string {
+	dir, err := a.cacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "charter", "ledger")
+}
+
+func (o *office) evaluate(ctx context.Context, commit string) (*catalog.Desired, error) {
+	l, err := o.fleet.evaluate(ctx, o.app, o.repo, commit)
+	if err != nil {
+		return nil, err
+	}
+	return &l.fleet.Desired, nil
+}
+
+// plans are the open plans of the environment.
+func (o *office) plans() *ledger.Plans {
+	return &ledger.Plans{Repo: o.repo, Environment: o.environment, Author: o.app.author(o.fleet.repo), Now: o.app.now}
+}
+
+// find reads a plan: a file, or by its digest one that is open.
+func (o *office) find(ctx context.Context, name string) (*planFile, error) {
+	digest, is := planDigest(name)
+	if !is {
+		return readPlan(name)
+	}
+	published, err := o.plans().Read(ctx, digest)
+	if errors.Is(err, ledger.ErrNoPlan) {
+		return nil, failHint(exitFailed, "charter plans lists the open ones", "no open plan is %s", digest)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decodePlan(digest.String(), published.Plan)
+}
+
+// findAnywhere is find for whoever has not said of which environment the plan is:
+// its file says so, and an open one is looked for in each.
+func (o *office) findAnywhere(ctx context.Context, name string) (*planFile, error) {
+	if _, is := planDigest(name); !is {
+		file, err := readPlan(name)
+		if err == nil {
+			o.environment, err = catalog.ParseEnvironment(file.plan.Environment)
+		}
+		return file, err
+	}
+	open, err := ledger.Environments(ctx, o.repo)
+	if err != nil {
+		return nil, err
+	}
+	for _, o.environment = range open {
+		file, err := o.find(ctx, name)
+		if err == nil {
+			return file, nil
+		}
+	}
+	return nil, failHint(exitFailed, "charter plans lists the open ones", "no open plan is %s", name)
+}
+
+// lacks says what is missing before a plan may be applied.
+func lacks(j *reconcile.Judgement) []string {
+	if j.Refusal != nil {
+		return []string{j.Refusal.Error()}
+	}
+	var list []string
+	for i := range j.Units {
+		if r := j.Units[i].Refusal; r != nil && !slices.Contains(list, r.Error()) {
+			list = append(list, r.Error())
+		}
+	}
+	return list
+}
+
+// planDigest reads a plan's digest as people give it.
+func planDigest(name string) (plan.Digest, bool) {
+	digest, err := plan.ParseDigest("sha256:" + strings.TrimPrefix(name, "sha256:"))
+	return digest, err == nil
+}
+
+// bundles gathers the signatures of a plan: beside its file, and with the open
+// plans, whose approvals may be of the same batches.
+func (o *office) bundles(ctx context.Context, file *planFile) (list []reconcile.Bundle, others []*plan.Plan, err error) {
+	for i, b := range file.bundles {
+		list = append(list, reconcile.Bundle{Name: fmt.Sprintf("signature %d", i+1), Data: b})
+	}
+	if _, digest := planDigest(file.path); !digest && file.bundles == nil {
+		names, err := bundleNames(file.path)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, name := range names {
+			data, err := readFile(name, maxBundle)
+			if err != nil {
+				return nil, nil, fail(exitFailed, "signature: %w", err)
+			}
+			list = append(list, reconcile.Bundle{Name: filepath.Base(name), Data: data})
+		}
+	}
+	open, err := o.plans().List(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, digest := range open {
+		published, err := o.plans().Read(ctx, digest)
+		if err != nil {
+			o.app.note("open plan %s is left out: %s", digest, err)
+			continue
+		}
+		p, err := plan.Decode(published.Plan)
+		if err != nil {
+			o.app.note("open plan %s is left out: %s", digest, err)
+			continue
+		}
+		if digest != file.digest {
+			others = append(others, p)
+		}
+		for name, data := range published.Bundles {
+			list = append(list, reconcile.Bundle{Name: name, Data: data})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b reconcile.Bundle) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(list, func(a, b reconcile.Bundle) bool { return string(a.Data) == string(b.Data) }), others, nil
+}
+
+// judge judges a plan by what is known without asking the platform.
+func (o *office) judge(ctx context.Context, file *planFile) (*reconcile.Judgement, error) {
+	bundles, others, err := o.bundles(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	return o.Judge(ctx, reconcile.Case{Plan: file.plan, Digest: file.digest, Bundles: bundles, Others: others})
+}
+
+// inLedger is what a request to plan takes from the ledger, and refuses what has
+// vanished since it was last applied.
+func (o *office) inLedger(ctx context.Context, r *reconcile.PlanRequest) error {
+	if err := o.Bind(ctx, r); err != nil {
+		return err
+	}
+	last, err := o.LastApplied(ctx)
+	if err != nil || last == nil {
+		return err
+	}
+	problems, err := schema.Vanished(last.Desired, r.Desired, last.At)
+	if err == nil && len(problems) > 0 {
+		err = problems
+	}
+	return err
+}
+
+// key opens the private key that receipts are signed with.
+func (o *office) key(k *keyFlags) (*seal.Signer, error) { return k.open(o.app) }

@@ -1,0 +1,119 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/policy"
+	"github.com/veonahealth/charter/plan/seal"
+	"github.com/veonahealth/charter/reconcile/ledger"
+	"github.com/veonahealth/charter/reconcile/source"
+)
+
+// Signatory is who signs a receipt, and how its commits name them.
+type Signatory struct {
+	Signer *seal.Signer
+	Author source.Author // "" for the name that the policy has
+}
+
+// Founding is what a ledger begins with.
+type Founding struct {
+	Repo         *source.Repository
+	Environment  catalog.Environment
+	Desired      *catalog.Desired // at the commit whose policy is pinned
+	Commit, Tree string
+	Signer       *seal.Signer
+	Author       source.Author
+	Reason       string
+	Now          func() time.Time
+}
+
+// Found begins the ledger of an environment with the policy of a commit, and
+// returns its root.
+func Found(ctx context.Context, f Founding) (ledger.ID, error) {
+	roster, err := policy.NewRoster(&f.Desired.PolicyData)
+	if err != nil {
+		return ledger.ID{}, err
+	}
+	writer, err := writerOf(roster, f.Signer, f.Author, ledger.Founding, f.Now)
+	if err != nil {
+		return ledger.ID{}, err
+	}
+	rules, err := plan.ParseDigest(f.Desired.Policy)
+	if err != nil {
+		return ledger.ID{}, err
+	}
+	catalogue, err := plan.ParseDigest(f.Desired.Catalog.Digest())
+	if err != nil {
+		return ledger.ID{}, err
+	}
+	return ledger.Found(ctx, ledger.Options{Repo: f.Repo, Environment: f.Environment}, writer, ledger.Draft{Intent: ledger.Intent{
+		At: f.Now().UTC().Truncate(time.Second), Commit: f.Commit, Tree: f.Tree, Reason: f.Reason,
+		Policy: ledger.Pin{Commit: f.Commit, Digest: rules}, Catalog: ledger.Pin{Commit: f.Commit, Digest: catalogue},
+		Approvals: []ledger.Approval{}, Batches: []ledger.Batch{},
+	}})
+}
+
+// Restore puts back the longest copy of a ledger that verifies.
+func Restore(ctx context.Context, o GovernanceOptions, from string) (ledger.Restored, error) {
+	g := newGovernance(o)
+	did, err := ledger.Restore(ctx, g.ledgerOptions(), from)
+	return did, asTrust(err)
+}
+
+// Recover writes the receipt by which a platform that was put back may be written
+// to again.
+func (g *Governance) Recover(ctx context.Context, e EHR, by Signatory, reason string) (ledger.ID, error) {
+	platform, err := e.Platform(ctx)
+	if err != nil {
+		return ledger.ID{}, err
+	}
+	head, err := e.AuditHead(ctx)
+	if err != nil {
+		return ledger.ID{}, unwitnessed(err)
+	}
+	intent := ledger.Intent{Act: ledger.Recover, Instance: platform.Instance, Reason: reason}
+	if head.Seq > 0 {
+		intent.Audit = &ledger.AuditEntry{Hash: head.Hash, Seq: head.Seq}
+	}
+	return g.act(ctx, by, intent)
+}
+
+// Seal writes the receipt by which the commits up to one are taken as they are.
+func (g *Governance) Seal(ctx context.Context, revision string, by Signatory, reason string) (ledger.ID, error) {
+	commit, err := g.o.Repo.Resolve(revision)
+	if err != nil {
+		return ledger.ID{}, err
+	}
+	last, err := g.newestCommit()
+	if err != nil {
+		return ledger.ID{}, err
+	}
+	if last != "" {
+		is, err := g.o.Repo.IsAncestor(ctx, last, commit.Hash)
+		if err != nil {
+			return ledger.ID{}, err
+		}
+		if !is {
+			return ledger.ID{}, fmt.Errorf("commit %s does not descend from %s, which was applied last", commit.Hash, last)
+		}
+	}
+	return g.act(ctx, by, ledger.Intent{Act: ledger.Seal, Commit: commit.Hash, Tree: commit.Tree, Reason: reason})
+}
+
+// act writes a receipt that has no plan: its intent and outcome.
+func (g *Governance) act(ctx context.Context, by Signatory, intent ledger.Intent) (ledger.ID, error) {
+	writer, err := g.writer(ctx, by.Signer, by.Author, intent.Act)
+	if err != nil {
+		return ledger.ID{}, err
+	}
+	intent.At, intent.Approvals, intent.Batches = g.o.Now().UTC().Truncate(time.Second), []ledger.Approval{}, []ledger.Batch{}
+	r, err := g.Ledger.Intent(ctx, writer, ledger.Draft{Intent: intent})
+	if err != nil {
+		return ledger.ID{}, asTrust(err)
+	}
+	return r.ID, asTrust(g.Ledger.Outcome(ctx, writer, r.ID, ledger.Results{Audit: intent.Audit}))
+}

@@ -1,0 +1,173 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/policy"
+	"github.com/veonahealth/charter/plan/seal"
+	"github.com/veonahealth/charter/reconcile/ehr"
+	"github.com/veonahealth/charter/reconcile/ledger"
+)
+
+// AuditReport is what a reading of the whole ledger found. That it could be read
+// says already that its chain and the signatures of its commits hold.
+type AuditReport struct {
+	Faults   []AuditFault `json:"faults"`
+	Live     *LiveAudit   `json:"live"` // null where no platform was asked
+	Receipts int          `json:"receipts"`
+	Root     string       `json:"root"`
+}
+
+// AuditFault is a receipt that does not hold what it should.
+type AuditFault struct {
+	Number  int    `json:"number"`
+	Receipt string `json:"receipt"`
+	Text    string `json:"text"`
+}
+
+// LiveAudit sets the platform's grants beside the ledger.
+type LiveAudit struct {
+	Strangers []Stranger `json:"strangers"`
+	Tenants   int        `json:"tenants"`
+}
+
+// Stranger is a grant that no receipt says is there.
+type Stranger struct {
+	Tenant string `json:"tenant"`
+	Text   string `json:"text"`
+}
+
+// Audit checks each receipt by the policy of its day.
+func (g *Governance) Audit(ctx context.Context) (*AuditReport, error) {
+	report := &AuditReport{Faults: []AuditFault{}, Root: g.Ledger.Root().String()}
+	for r, err := range g.Ledger.History() {
+		if err != nil {
+			return nil, asTrust(err)
+		}
+		report.Receipts++
+		text, err := g.auditOne(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		if text != "" {
+			report.Faults = append(report.Faults, AuditFault{r.Number, r.ID.String(), text})
+		}
+	}
+	return report, nil
+}
+
+// auditOne says what is wrong with a receipt of an apply; "".
+func (g *Governance) auditOne(ctx context.Context, r *ledger.Receipt) (string, error) {
+	if r.Intent.Act != ledger.Apply || r.Outcome == nil {
+		return "", nil
+	}
+	data, err := g.Ledger.Plan(r)
+	if err != nil {
+		return "", asTrust(err)
+	}
+	p, err := plan.Decode(data)
+	if err != nil {
+		return fmt.Sprintf("its plan: %s", err), nil
+	}
+	roster, err := g.roster(ctx, r.Intent.Policy)
+	if err != nil {
+		return "", err
+	}
+	approvals, text, err := g.approvalsOf(r, roster.Verifier())
+	if err != nil || text != "" {
+		return text, err
+	}
+	desired, err := g.declared(ctx, p.Source.Commit)
+	if err != nil {
+		return "", err
+	}
+	verdict := policy.Judge(policy.Input{
+		Plan: p, PlanDigest: plan.DigestOf(data), Roster: roster, Now: r.Intent.CreatedAt, Environment: g.o.Environment,
+		Desired: desired, Approvals: approvals, Leaves: [][]plan.Digest{p.Leaves()},
+	})
+	return unauthorised(r, &verdict), nil
+}
+
+// approvalsOf opens the bundles that a receipt holds.
+func (g *Governance) approvalsOf(r *ledger.Receipt, verifier *seal.Verifier) (list []policy.Approval, text string, err error) {
+	for _, a := range r.Intent.Approvals {
+		data, err := g.Ledger.File(r, a.Bundle)
+		if err != nil {
+			return nil, "", asTrust(err)
+		}
+		opened, err := verifier.Open(data)
+		if err != nil {
+			return nil, fmt.Sprintf("%s does not verify: %s", a.Bundle, err), nil
+		}
+		list = append(list, policy.Approval{Opened: opened, Name: a.Bundle})
+	}
+	return list, "", nil
+}
+
+// unauthorised names a batch that was done without approvals enough.
+func unauthorised(r *ledger.Receipt, v *policy.Verdict) string {
+	for i := range v.Units {
+		u := &v.Units[i]
+		result, of := r.Result(u.Digest)
+		if of && result.State == ledger.Done && u.Refusal != nil && (u.Refusal.Brake == policy.Missing || u.Refusal.Brake == policy.Incapable) {
+			return "done without authority: " + u.Refusal.Error()
+		}
+	}
+	return ""
+}
+
+// AuditLive asks whether the newest write of every grant is one that a receipt
+// knows.
+func (g *Governance) AuditLive(ctx context.Context, e EHR) (*LiveAudit, error) {
+	testimony, err := g.Witness(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	if testimony.Restored != "" {
+		return nil, distrust("%s", testimony.Restored)
+	}
+	report := &LiveAudit{Strangers: []Stranger{}}
+	var ids []catalog.TenantID
+	if _, err := e.Tenants(ctx, func(t ehr.Tenant) error { ids = append(ids, t.ID); return nil }); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		grant, err := e.Grant(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		report.Tenants++
+		if text := g.stranger(&grant); text != "" {
+			report.Strangers = append(report.Strangers, Stranger{id.String(), text})
+		}
+	}
+	return report, nil
+}
+
+// stranger says why a grant's newest write is none of the ledger's; "".
+func (g *Governance) stranger(grant *catalog.Grant) string {
+	if len(grant.Rows) == 0 && grant.Receipt == "" {
+		return ""
+	}
+	by := grant.By
+	if by == "" {
+		by = "somebody"
+	}
+	id, err := ledger.ParseID(grant.Receipt)
+	if err != nil {
+		return fmt.Sprintf("revision %d was written by %s without a receipt", grant.Stamp.Revision, by)
+	}
+	r, err := g.Ledger.Find(id)
+	if err != nil {
+		return fmt.Sprintf("revision %d names receipt %s, which the ledger does not have", grant.Stamp.Revision, id)
+	}
+	for _, b := range r.Intent.Batches {
+		if b.Digest.String() == grant.Batch {
+			return ""
+		}
+	}
+	return fmt.Sprintf("revision %d names receipt %s, which has no batch %s", grant.Stamp.Revision, id, grant.Batch)
+}
