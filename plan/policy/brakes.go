@@ -146,7 +146,7 @@ func (c *court) broken(brake string, r *Refusal) *Refusal {
 		s := &c.in.BreakGlass[i]
 		person, err := c.in.Roster.Person(s.Signer, c.in.Now)
 		if err == nil && slices.Contains(g.People, person.ID) && s.Plan == c.in.PlanDigest && s.Environment == c.in.Environment &&
-			strings.TrimSpace(s.Reason) != "" && !c.in.Now.After(s.Until) {
+			strings.TrimSpace(s.Reason) != "" && !c.in.Now.After(s.NotAfter) {
 			people[person.ID] = true
 		}
 	}
@@ -173,13 +173,13 @@ func (c *court) mandated(u *unit, n Need) bool {
 	if m == nil || bound == nil || u.batch == nil || !u.subject.OfTenant() || m.Environment != c.in.Environment {
 		return false
 	}
-	if c.in.Now.After(m.Until) || !bound.Until.IsZero() && !c.in.Now.Before(bound.Until) {
+	if c.in.Now.After(m.NotAfter) || !bound.Until.IsZero() && !c.in.Now.Before(bound.Until) {
 		return false
 	}
 	drift := !slices.ContainsFunc(u.changes, func(change plan.Change) bool {
 		return change.Class != plan.Drift || !slices.Contains(m.Kinds, change.Action) || !slices.Contains(bound.Kinds, string(change.Action))
 	})
-	if !drift || !c.facts.matches(m.Tenants, u) || !c.facts.matches(bound.Tenants, u) || !c.signedMandate(m, n) {
+	if !drift || m.Tenants != nil && !slices.Contains(m.Tenants, u.id()) || !c.facts.matches(bound.Tenants, u) || !c.signedMandate(m, n) {
 		return false
 	}
 	made := int64(c.corrected + len(u.changes))

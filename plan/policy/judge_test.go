@@ -363,16 +363,17 @@ func TestKisumuIsJudgedAsThePolicySays(t *testing.T) {
 			w.drift()
 			w.declare(func(*catalog.Tenant) {}, "kisumu")
 			w.mandate("asha")
-			w.in.Mandate.Tenants = only(w, "mercy")
+			w.in.Mandate.Tenants = only(w, "mercy").IDs
 		}, "approval 4", ""},
 		"drift of tenants that the policy leaves out": {func(w *world) { w.drift(); w.mandate("asha"); w.policy.Mandate.Tenants = only(w, "mercy") }, "approval 4", ""},
 		"a mandate where reviews are asked for":       {func(w *world) { w.drift(); w.byForge(); w.mandate("asha") }, "approval 4", ""},
 		"drift under a mandate, and somebody says no": {func(w *world) { w.drift(); w.mandate("asha"); w.reject("brian") }, "approval 4", "brian rejects it"},
-		"a mandate that has ended":                    {func(w *world) { w.drift(); w.mandate("asha"); w.in.Mandate.Until = monday.Add(-time.Second) }, "approval 4", ""},
-		"a mandate that the policy has ended":         {func(w *world) { w.drift(); w.mandate("asha"); w.policy.Mandate.Until = monday }, "approval 4", ""},
-		"a mandate of another environment":            {func(w *world) { w.drift(); w.mandate("asha"); w.in.Mandate.Environment = catalog.Environment{} }, "approval 4", ""},
-		"a mandate used up for the hour":              {func(w *world) { w.drift(); w.mandate("asha"); w.in.Corrected.Hour = 10 }, "approval 4", ""},
-		"a mandate used up for the day":               {func(w *world) { w.drift(); w.mandate("asha"); w.in.Corrected.Day = 50 }, "approval 4", ""},
+		"drift of nobody":                     {func(w *world) { w.drift(); w.mandate("asha"); w.in.Mandate.Tenants = []catalog.TenantID{} }, "approval 4", ""},
+		"a mandate that has ended":            {func(w *world) { w.drift(); w.mandate("asha"); w.in.Mandate.NotAfter = monday.Add(-time.Second) }, "approval 4", ""},
+		"a mandate that the policy has ended": {func(w *world) { w.drift(); w.mandate("asha"); w.policy.Mandate.Until = monday }, "approval 4", ""},
+		"a mandate of another environment":    {func(w *world) { w.drift(); w.mandate("asha"); w.in.Mandate.Environment = catalog.Environment{} }, "approval 4", ""},
+		"a mandate used up for the hour":      {func(w *world) { w.drift(); w.mandate("asha"); w.in.Corrected.Hour = 10 }, "approval 4", ""},
+		"a mandate used up for the day":       {func(w *world) { w.drift(); w.mandate("asha"); w.in.Corrected.Day = 50 }, "approval 4", ""},
 		"a batch with one change that is not drift": {func(w *world) {
 			w.drift()
 			w.mandate("asha")
@@ -479,7 +480,7 @@ func (w *world) shatter(keys ...string) {
 	for _, key := range keys {
 		w.in.BreakGlass = append(w.in.BreakGlass, policy.BreakGlass{
 			Signer: fingerprint(w.t, key), Plan: w.in.PlanDigest,
-			BreakGlassTerms: policy.BreakGlassTerms{Environment: w.in.Environment, Reason: "a stolen key", Until: monday.Add(time.Hour)},
+			BreakGlassTerms: policy.BreakGlassTerms{Environment: w.in.Environment, Reason: "a stolen key", NotAfter: monday.Add(time.Hour)},
 		})
 	}
 }
@@ -489,7 +490,7 @@ func (w *world) drift() { w.in.Plan.Batches[kisumu].Changes[0].Class = plan.Drif
 func (w *world) mandate(keys ...string) {
 	w.policy.Mandate = &catalog.Mandate{Kinds: []string{"grant", "revoke"}, PerHour: 10, PerDay: 50}
 	m := &policy.Mandate{MandateTerms: policy.MandateTerms{
-		Environment: w.in.Environment, Kinds: []plan.Action{plan.Revoke}, PerHour: 100, PerDay: 100, Until: monday.Add(time.Hour),
+		Environment: w.in.Environment, Kinds: []plan.Action{plan.Revoke}, PerHour: 100, PerDay: 100, NotAfter: monday.Add(time.Hour),
 	}}
 	for _, key := range keys {
 		m.Signers = append(m.Signers, fingerprint(w.t, key))

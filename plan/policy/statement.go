@@ -30,11 +30,14 @@ const maxReason = 4096
 // subject says nothing, it is the file that the mandate was written from.
 type MandateTerms struct {
 	Environment catalog.Environment `json:"environment"`
-	Kinds       []plan.Action       `json:"kinds"`    // of changes
-	PerDay      int64               `json:"per_day"`  // changes
-	PerHour     int64               `json:"per_hour"` // changes
-	Tenants     *catalog.Selector   `json:"tenants"`  // null for every one
-	Until       time.Time           `json:"until"`    // the last instant at which it counts
+	Kinds       []plan.Action       `json:"kinds"`     // of changes
+	NotAfter    time.Time           `json:"not_after"` // the last instant at which it counts
+	PerDay      int64               `json:"per_day"`   // changes
+	PerHour     int64               `json:"per_hour"`  // changes
+	Reason      string              `json:"reason"`    // for people
+	// Tenants are those whose drift is corrected; null, and not an empty list, is
+	// every one.
+	Tenants []catalog.TenantID `json:"tenants"`
 }
 
 // Mandate is a statement of some terms that people signed; the signatures hold.
@@ -47,8 +50,8 @@ type Mandate struct {
 // is the file of the one plan that it is for.
 type BreakGlassTerms struct {
 	Environment catalog.Environment `json:"environment"`
-	Reason      string              `json:"reason"` // 1 to 4096 bytes: recorded, and shown until somebody has looked at it
-	Until       time.Time           `json:"until"`  // the last instant at which it counts
+	NotAfter    time.Time           `json:"not_after"` // the last instant at which it counts
+	Reason      string              `json:"reason"`    // 1 to 4096 bytes: recorded, and shown until somebody has looked at it
 }
 
 // BreakGlass is a signed statement that passes a brake for one plan; its signature
@@ -74,8 +77,10 @@ func (t *MandateTerms) check() error {
 		return errors.New("mandate: environment is missing")
 	case len(t.Kinds) == 0:
 		return errors.New("mandate: kinds name no change")
-	case t.Until.IsZero():
-		return errors.New("mandate: until is missing")
+	case t.NotAfter.IsZero():
+		return errors.New("mandate: not_after is missing")
+	case len(t.Reason) > maxReason || !utf8.ValidString(t.Reason):
+		return fmt.Errorf("mandate: reason: want at most %d bytes of UTF-8", maxReason)
 	case t.PerHour < 0 || t.PerDay < 0:
 		return errors.New("mandate: per_hour and per_day count from 0")
 	}
@@ -97,8 +102,8 @@ func (t *BreakGlassTerms) check() error {
 		return errors.New("break-glass: environment is missing")
 	case strings.TrimSpace(t.Reason) == "" || len(t.Reason) > maxReason || !utf8.ValidString(t.Reason):
 		return fmt.Errorf("break-glass: reason: want 1 to %d bytes of UTF-8", maxReason)
-	case t.Until.IsZero():
-		return errors.New("break-glass: until is missing")
+	case t.NotAfter.IsZero():
+		return errors.New("break-glass: not_after is missing")
 	}
 	return nil
 }
@@ -122,7 +127,7 @@ func OpenMandate(v *seal.Verifier, bundles ...[]byte) (*Mandate, error) {
 	if terms == nil {
 		return nil, errors.New("mandate: nobody signed it")
 	}
-	if err := strict(terms, &m.MandateTerms, "environment", "kinds", "per_day", "per_hour", "tenants", "until"); err != nil {
+	if err := strict(terms, &m.MandateTerms, "environment", "kinds", "not_after", "per_day", "per_hour", "reason", "tenants"); err != nil {
 		return nil, fmt.Errorf("mandate: %w", err)
 	}
 	return &m, m.check()
@@ -135,7 +140,7 @@ func OpenBreakGlass(v *seal.Verifier, bundle []byte) (*BreakGlass, error) {
 		return nil, err
 	}
 	g := &BreakGlass{Signer: signed.Signer, Plan: signed.Subject.SHA256}
-	if err := strict(signed.Predicate, &g.BreakGlassTerms, "environment", "reason", "until"); err != nil {
+	if err := strict(signed.Predicate, &g.BreakGlassTerms, "environment", "not_after", "reason"); err != nil {
 		return nil, fmt.Errorf("break-glass: %w", err)
 	}
 	return g, g.check()

@@ -52,9 +52,9 @@ var ids = cmp.Options{
 func TestAMandateOpensAsItWasSigned(t *testing.T) {
 	a, b := newSigner(t), newSigner(t)
 	verifier := seal.NewVerifier(a.PublicKey(), b.PublicKey())
-	for name, tenants := range map[string]*catalog.Selector{"of all": nil, "of one": {IDs: []catalog.TenantID{tenantID(t, "mercy")}, Hosting: catalog.Cloud}} {
+	for name, tenants := range map[string][]catalog.TenantID{"of all": nil, "of one": {tenantID(t, "mercy")}, "of nobody": {}} {
 		t.Run(name, func(t *testing.T) {
-			terms := policy.MandateTerms{Environment: catalog.DefaultEnvironment, Kinds: []plan.Action{plan.Grant}, PerDay: 5, PerHour: 1, Tenants: tenants, Until: monday}
+			terms := policy.MandateTerms{Environment: catalog.DefaultEnvironment, Kinds: []plan.Action{plan.Grant}, PerDay: 5, PerHour: 1, Tenants: tenants, NotAfter: monday, Reason: "nights"}
 			statement, err := terms.Statement(subject)
 			m, openErr := policy.OpenMandate(verifier, bundle(t, a, statement, err), bundle(t, b, statement, err))
 			want := &policy.Mandate{MandateTerms: terms, Signers: []seal.Fingerprint{a.PublicKey().Fingerprint(), b.PublicKey().Fingerprint()}}
@@ -67,7 +67,7 @@ func TestAMandateOpensAsItWasSigned(t *testing.T) {
 
 func TestABreakGlassOpensAsItWasSigned(t *testing.T) {
 	signer := newSigner(t)
-	terms := policy.BreakGlassTerms{Environment: catalog.DefaultEnvironment, Reason: "a stolen key", Until: monday}
+	terms := policy.BreakGlassTerms{Environment: catalog.DefaultEnvironment, Reason: "a stolen key", NotAfter: monday}
 	statement, err := terms.Statement(subject)
 	got, openErr := policy.OpenBreakGlass(seal.NewVerifier(signer.PublicKey()), bundle(t, signer, statement, err))
 	want := &policy.BreakGlass{BreakGlassTerms: terms, Signer: signer.PublicKey().Fingerprint(), Plan: plan.DigestOf([]byte("the plan"))}
@@ -81,7 +81,7 @@ func TestABreakGlassOpensAsItWasSigned(t *testing.T) {
 func TestStatementsThatAreNotWholeAreRefused(t *testing.T) {
 	signer := newSigner(t)
 	verifier := seal.NewVerifier(signer.PublicKey())
-	whole := map[string]any{"environment": "default", "kinds": []string{"grant"}, "per_day": 1, "per_hour": 1, "tenants": nil, "until": monday}
+	whole := map[string]any{"environment": "default", "kinds": []string{"grant"}, "per_day": 1, "per_hour": 1, "tenants": nil, "not_after": monday, "reason": ""}
 	for name, c := range map[string]struct {
 		edit func(map[string]any)
 		want string
@@ -89,7 +89,7 @@ func TestStatementsThatAreNotWholeAreRefused(t *testing.T) {
 		"as it should be":        {func(map[string]any) {}, ""},
 		"without tenants":        {func(p map[string]any) { delete(p, "tenants") }, "tenants is missing"},
 		"without an environment": {func(p map[string]any) { p["environment"] = "" }, "environment is missing"},
-		"without an end":         {func(p map[string]any) { p["until"] = time.Time{} }, "until is missing"},
+		"without an end":         {func(p map[string]any) { p["not_after"] = time.Time{} }, "not_after is missing"},
 		"without kinds":          {func(p map[string]any) { p["kinds"] = nil }, "kinds name no change"},
 		"below nothing":          {func(p map[string]any) { p["per_day"] = -1 }, "count from 0"},
 		"with something more":    {func(p map[string]any) { p["force"] = true }, "force"},
@@ -111,7 +111,7 @@ func TestStatementsThatAreNotWholeAreRefused(t *testing.T) {
 			}
 		})
 	}
-	other, err := seal.NewStatement(subject, policy.MandateType, map[string]any{"environment": "default", "kinds": []string{"revoke"}, "per_day": 1, "per_hour": 1, "tenants": nil, "until": monday})
+	other, err := seal.NewStatement(subject, policy.MandateType, map[string]any{"environment": "default", "kinds": []string{"revoke"}, "per_day": 1, "per_hour": 1, "tenants": nil, "not_after": monday, "reason": ""})
 	one, errOne := seal.NewStatement(subject, policy.MandateType, whole)
 	if _, err := policy.OpenMandate(verifier, bundle(t, signer, one, errOne), bundle(t, signer, other, err)); err == nil {
 		t.Error("bundles of different terms opened as one mandate")
@@ -120,10 +120,10 @@ func TestStatementsThatAreNotWholeAreRefused(t *testing.T) {
 		t.Error("a mandate that nobody signed opened")
 	}
 	for name, terms := range map[string]policy.BreakGlassTerms{
-		"no reason":      {Environment: catalog.DefaultEnvironment, Reason: " ", Until: monday},
-		"bytes of none":  {Environment: catalog.DefaultEnvironment, Reason: "\xff", Until: monday},
+		"no reason":      {Environment: catalog.DefaultEnvironment, Reason: " ", NotAfter: monday},
+		"bytes of none":  {Environment: catalog.DefaultEnvironment, Reason: "\xff", NotAfter: monday},
 		"no end":         {Environment: catalog.DefaultEnvironment, Reason: "x"},
-		"no environment": {Reason: "x", Until: monday},
+		"no environment": {Reason: "x", NotAfter: monday},
 	} {
 		if _, err := terms.Statement(subject); err == nil {
 			t.Errorf("a break-glass with %s was written", name)
