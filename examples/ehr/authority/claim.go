@@ -11,6 +11,7 @@ import (
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/policy"
 	"github.com/veonahealth/charter/plan/seal"
 )
 
@@ -36,9 +37,9 @@ type Claim struct {
 	at          time.Time // of a scheduled entry; else the zero time
 	now         time.Time
 	approvals   []approval
-	mandates    []mandated // with a machine's word for this batch
-	objections  []string   // why the others do not count
-	fault       error      // why it is no authority at all; nil where it is one
+	mandate     *policy.Mandate // with a machine's word for this batch; nil for none
+	objections  []string        // why the others do not count
+	fault       error           // why it is no authority at all; nil where it is one
 }
 
 // approval is one that holds, for the batch that the claim names.

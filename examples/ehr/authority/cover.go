@@ -29,10 +29,8 @@ type Write struct {
 	// there; nil where it was last written otherwise. Of entitlements alone.
 	Provisioned *int64
 	// Authorised are the rows of the newest revision that people approved, sorted; nil
-	// where there was none. Matches tells whether the tenant is among those that a
-	// mandate selects. Both are of entitlements alone, and for mandates.
+	// where there was none. Of entitlements alone: a mandate goes by them.
 	Authorised catalog.Rows
-	Matches    func(catalog.Selector) bool
 	// Spent tells whether a name that Covers gave for an earlier write was kept. It
 	// may be nil where none was ever kept.
 	Spent func(name string) (bool, error)
@@ -144,7 +142,7 @@ func (c *Claim) count(w *Write) (Cover, error) {
 	if len(t.people) >= need {
 		return Cover{Spends: t.spends}, nil
 	}
-	if len(c.mandates) > 0 {
+	if c.mandate != nil {
 		err := c.mandated(w)
 		if err == nil {
 			return Cover{ByMandate: true}, nil

@@ -40,7 +40,7 @@
 //
 // # Mandates
 //
-// Where too few people approved, a mandate may stand in: a statement (MandateType)
+// Where too few people approved, a mandate may stand in: a statement (policy.MandateTerms)
 // that as many people signed as the write needs, and beside it a machine's
 // (CorrectionType) for this one batch. It lets rows be brought back to what they
 // were when people approved them last (Write.Authorised), in part or whole, and
@@ -48,7 +48,8 @@
 //
 //	"mandate": {"bundles": [BUNDLE, …], "correction": BUNDLE}
 //
-// with the predicates Mandate and Correction.
+// and the predicate of the second is Correction. How many changes an hour and a day
+// a mandate allows is for who carries them out to keep.
 //
 // Whether the signers hold the capability is not asked: who says which keys are
 // given says that.

@@ -1,39 +1,24 @@
 package authority
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/policy"
 	"github.com/veonahealth/charter/plan/seal"
 )
-
-// MandateType is the predicateType of the statement by which people let machines
-// correct drift.
-const MandateType = "https://veonahealth.com/charter/mandate/v1"
 
 // CorrectionType is the predicateType of the statement by which a machine puts its
 // name to a batch that it carries out by a mandate. Its subject's SHA-256 is the
 // batch's digest.
 const CorrectionType = "https://veonahealth.com/charter/correction/v1"
-
-// Mandate is the predicate of a statement of MandateType: what drift machines may
-// correct by themselves. How many changes an hour and a day is for who carries
-// them out to keep.
-type Mandate struct {
-	Environment catalog.Environment `json:"environment"`
-	Kinds       []plan.Action       `json:"kinds"` // Grant, Revoke or both
-	PerDay      int64               `json:"per_day"`
-	PerHour     int64               `json:"per_hour"`
-	Tenants     *catalog.Selector   `json:"tenants"` // null for every one
-	Until       time.Time           `json:"until"`   // the last instant at which it counts
-}
 
 // Correction is the predicate of a statement of CorrectionType.
 type Correction struct {
@@ -46,12 +31,6 @@ type wireMandate struct {
 	Correction jsontext.Value   `json:"correction"` // the machine's bundle
 }
 
-// mandated is a mandate that a person signed.
-type mandated struct {
-	signer seal.Fingerprint
-	terms  Mandate
-}
-
 // takeMandate reads the mandate of an authority, if it has one, and checks the
 // signatures in it.
 func (c *Claim) takeMandate(text jsontext.Value) error {
@@ -62,36 +41,32 @@ func (c *Claim) takeMandate(text jsontext.Value) error {
 	if err := json.Unmarshal(text, &wire); err != nil || len(wire.Bundles) > maxApprovals {
 		return errors.New("not of the form bundles and correction")
 	}
-	var machine Correction
-	corrected, err := open(c.checker.appliers, wire.Correction, CorrectionType, &machine)
-	if err != nil {
+	if err := c.checkCorrection(wire.Correction); err != nil {
 		return fmt.Errorf("correction: %w", err)
 	}
-	if corrected.Subject.SHA256 != c.batch || machine.Environment != c.environment {
-		return errors.New("correction: it is of another batch")
-	}
+	bundles := make([][]byte, len(wire.Bundles))
 	for i, bundle := range wire.Bundles {
-		m := mandated{}
-		signed, err := open(c.checker.people, bundle, MandateType, &m.terms)
-		if err != nil {
-			return fmt.Errorf("bundle %d: %w", i, err)
-		}
-		m.signer = signed.Signer
-		c.mandates = append(c.mandates, m)
+		bundles[i] = bundle
 	}
-	return nil
+	var err error
+	c.mandate, err = policy.OpenMandate(c.checker.people, bundles...)
+	return err
 }
 
-// open verifies a bundle and reads its predicate strictly.
-func open(v *seal.Verifier, bundle []byte, predicateType string, into any) (*seal.AnyStatement, error) {
-	signed, err := v.OpenStatement(bundle, predicateType)
+// checkCorrection refuses what is not a machine's word for this batch.
+func (c *Claim) checkCorrection(bundle []byte) error {
+	signed, err := c.checker.appliers.OpenStatement(bundle, CorrectionType)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := json.Unmarshal(signed.Predicate, into, json.RejectUnknownMembers(true)); err != nil {
-		return nil, errors.New("predicate: not of the form of its type")
+	var said Correction
+	if err := json.Unmarshal(signed.Predicate, &said, json.RejectUnknownMembers(true)); err != nil {
+		return errors.New("predicate: not of the form of its type")
 	}
-	return signed, nil
+	if signed.Subject.SHA256 != c.batch || said.Environment != c.environment {
+		return errors.New("it is of another batch")
+	}
+	return nil
 }
 
 // mandated returns nil where a mandate covers a write: as many people signed it as
@@ -110,22 +85,22 @@ func (c *Claim) mandated(w *Write) error {
 	if kept := len(w.Revoked) - len(w.Revoked.Minus(w.Authorised)); kept > 0 {
 		return fmt.Errorf("%d of the rows that go: are as they were approved", kept)
 	}
-	var people []seal.Fingerprint
-	for _, m := range c.mandates {
-		if m.terms.covers(c, w) && !slices.Contains(people, m.signer) {
-			people = append(people, m.signer)
-		}
+	if !covers(&c.mandate.MandateTerms, c, w) {
+		return errors.New("it is not for this")
 	}
-	if need := c.checker.need.of(w); len(people) < need {
-		return fmt.Errorf("%d of %d people let this be done", len(people), need)
+	signers := slices.Clone(c.mandate.Signers)
+	slices.SortFunc(signers, func(a, b seal.Fingerprint) int { return bytes.Compare(a[:], b[:]) })
+	if people, need := len(slices.Compact(signers)), c.checker.need.of(w); people < need {
+		return fmt.Errorf("%d of %d people let this be done", people, need)
 	}
 	return nil
 }
 
 // covers reports whether a mandate is for a write of rows.
-func (m *Mandate) covers(c *Claim, w *Write) bool {
-	return m.Environment == c.environment && !c.now.After(m.Until) &&
+func covers(m *policy.MandateTerms, c *Claim, w *Write) bool {
+	among := func(id catalog.TenantID) bool { return id.String() == w.Of }
+	return m.Environment == c.environment && !c.now.After(m.NotAfter) &&
 		(len(w.Granted) == 0 || slices.Contains(m.Kinds, plan.Grant)) &&
 		(len(w.Revoked) == 0 || slices.Contains(m.Kinds, plan.Revoke)) &&
-		(m.Tenants == nil || w.Matches != nil && w.Matches(*m.Tenants))
+		(m.Tenants == nil || slices.ContainsFunc(m.Tenants, among))
 }

@@ -93,11 +93,11 @@ func contentOf(there any) (*plan.Base, error) {
 }
 
 // approvedRows is approved for a replacement of a tenant's rows.
-func (p *Platform) approvedRows(tx Tx, m moment, t *tenantRecord, rows catalog.Rows) error {
+func (p *Platform) approvedRows(tx Tx, m moment, id catalog.TenantID, rows catalog.Rows) error {
 	if p.checker == nil {
 		return nil
 	}
-	grant, err := tx.Grant(t.ID)
+	grant, err := tx.Grant(id)
 	if err != nil {
 		return err
 	}
@@ -109,26 +109,18 @@ func (p *Platform) approvedRows(tx Tx, m moment, t *tenantRecord, rows catalog.R
 	if err != nil {
 		return err
 	}
-	approved, err := authorised(tx, t.ID)
+	approved, err := authorised(tx, id)
 	if err != nil {
 		return err
 	}
 	cover, err := p.cover(tx, m, authority.Write{
-		Subject: plan.Entitlements, Of: t.ID.String(), Base: plan.OnStamp(grant.Stamp), Provisioned: from,
-		Revoked: held.Minus(rows), Granted: rows.Minus(held), Authorised: approved, Matches: t.matches,
+		Subject: plan.Entitlements, Of: id.String(), Base: plan.OnStamp(grant.Stamp), Provisioned: from,
+		Revoked: held.Minus(rows), Granted: rows.Minus(held), Authorised: approved,
 	})
 	if err != nil || cover.ByMandate {
 		return err
 	}
-	return putAuthorised(tx, t.ID, rows)
-}
-
-// matches reports whether a tenant is among those that are selected.
-func (r *tenantRecord) matches(s catalog.Selector) bool {
-	return (s.Edition.IsZero() || s.Edition == r.Edition) &&
-		(s.Organisation.IsZero() || s.Organisation == r.Organisation) &&
-		(s.Hosting == "" || s.Hosting == r.Hosting) &&
-		(len(s.IDs) == 0 || slices.Contains(s.IDs, r.ID))
+	return putAuthorised(tx, id, rows)
 }
 
 // authorisedRows is what is kept of the newest revision that people approved.

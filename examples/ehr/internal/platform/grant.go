@@ -154,8 +154,7 @@ func (p *Platform) ReplaceGrant(ctx context.Context, w Write, id catalog.TenantI
 		return Answer{}, err
 	}
 	return p.write(ctx, w, func(tx Tx, m moment) (change, error) {
-		t, err := openTenant(tx, id)
-		if err != nil {
+		if _, err := openTenant(tx, id); err != nil {
 			return change{}, err
 		}
 		stamp, err := tx.Stamp(id)
@@ -165,7 +164,7 @@ func (p *Platform) ReplaceGrant(ctx context.Context, w Write, id catalog.TenantI
 		if err := c.check("grant of tenant "+id.String(), stamp); err != nil {
 			return change{}, err
 		}
-		if err := p.approvedRows(tx, m, t, sorted); err != nil {
+		if err := p.approvedRows(tx, m, id, sorted); err != nil {
 			return change{}, err
 		}
 		if err := p.checkKnown(tx, id, sorted); err != nil {
