@@ -67,16 +67,22 @@ type tally struct {
 	rejected []string       // people who could approve and said no
 	notes    []Note
 	bundles  []int // of Input.Approvals, in their order: those of people who may
+	// recovered are the keys for recovery that approve a policy.
+	recovered map[seal.Fingerprint]bool
 }
 
 // tally counts the approvals of a unit by person. They stand oldest first: of one
 // person the last word counts.
 func (c *court) tally(u *unit, n Need) tally {
-	t := tally{approved: map[string]int{}}
+	t := tally{approved: map[string]int{}, recovered: map[seal.Fingerprint]bool{}}
 	rejected := map[string]bool{}
 	for i := range c.in.Approvals {
 		a := &c.in.Approvals[i]
 		if !c.about(a, u) {
+			continue
+		}
+		if c.in.Roster.recovery[a.Opened.Signer] {
+			t.notes = append(t.notes, c.recovers(a, i, u, &t))
 			continue
 		}
 		person, why := c.approver(a, u, n)
@@ -112,6 +118,29 @@ func (c *court) tally(u *unit, n Need) tally {
 	return t
 }
 
+// recovers takes in a decision by a key that is kept offline, for when people lost
+// theirs: it counts for a new policy and for nothing else.
+func (c *court) recovers(a *Approval, i int, u *unit, t *tally) Note {
+	note := Note{Name: a.Name, Text: c.unfit(a, u)}
+	switch {
+	case note.Text != "":
+	case u.subject != plan.Policy:
+		note.Text = "a key for recovery signs a policy, and nothing else"
+	case a.Opened.Approval.Decision == seal.Reject:
+		note.Text = "a key for recovery rejects nothing"
+	default:
+		note.Text, note.Counts = "recovers it", true
+		t.recovered[a.Opened.Signer] = true
+		t.bundles = append(t.bundles, i)
+	}
+	return note
+}
+
+// recovered reports whether keys for recovery enough approve a unit.
+func (c *court) recovered(t tally) bool {
+	return c.policy.Recovery != nil && len(t.recovered) > 0 && len(t.recovered) >= c.policy.Recovery.Threshold
+}
+
 // may reports whether a person holds what the unit needs.
 func (c *court) may(person *catalog.Person, n Need) bool { return c.policy.Holds(person, n.Capability) }
 
@@ -136,27 +165,32 @@ func (c *court) approver(a *Approval, u *unit, n Need) (*catalog.Person, string)
 	if err != nil {
 		return nil, err.Error()
 	}
+	if why := c.unfit(a, u); why != "" {
+		return person, why
+	}
+	if !slices.Contains(n.Evidence, evidence) {
+		return person, fmt.Sprintf("a decision by %s does not count here", evidence)
+	}
+	return person, c.wrote(person, u, n)
+}
+
+// unfit says why an approval does not count for a unit, whoever gave it; "".
+func (c *court) unfit(a *Approval, u *unit) string {
 	use := seal.Use{At: c.in.Now, Environment: c.in.Environment, Batches: a.Opened.Approval.Batches, Tenant: u.id()}
 	due, scheduled := c.due[u.digest]
 	if scheduled { // it has not expired before its time has come, and is good for a while from then
 		use.At = time.Time{}
 		if c.in.Now.Before(due.At) || c.in.Now.After(due.At.Add(scheduledFor)) {
-			return person, fmt.Sprintf("it was for %s and %d days from then", due.At.Format(time.RFC3339), int(scheduledFor.Hours())/24)
+			return fmt.Sprintf("it was for %s and %d days from then", due.At.Format(time.RFC3339), int(scheduledFor.Hours())/24)
 		}
 	}
 	if objections := a.Opened.Approval.Objections(use); len(objections) > 0 {
-		return person, objections[0].Text
+		return objections[0].Text
 	}
 	if c.in.Spent != nil && c.in.Spent(u.digest, a.ID()) {
-		return person, "it is spent: a receipt says that its batch is done"
+		return "it is spent: a receipt says that its batch is done"
 	}
-	if !slices.Contains(n.Evidence, evidence) {
-		return person, fmt.Sprintf("a decision by %s does not count here", evidence)
-	}
-	if why := c.wrote(person, u, n); why != "" {
-		return person, why
-	}
-	return person, ""
+	return ""
 }
 
 // signer returns whose decision an approval is.
@@ -212,6 +246,9 @@ func (c *court) byEmail(email string) string {
 
 // approvals is the brake of missing approvals, and then that of capabilities.
 func (c *court) approvals(u *unit, n Need, t tally) *Refusal {
+	if c.recovered(t) {
+		return c.lastApprover(u)
+	}
 	if len(t.rejected) > 0 {
 		return u.refuse(Missing, "that person approves it later, or the change is altered", "%s rejects it", strings.Join(t.rejected, ", "))
 	}
@@ -221,9 +258,10 @@ func (c *court) approvals(u *unit, n Need, t tally) *Refusal {
 			some(c.able(u, n, t), "nobody in the policy"), it(missing))
 		return c.suspect(r)
 	}
-	if missing := n.Approvals - len(t.bundles); missing > 0 {
+	able := len(t.bundles) - len(t.recovered)
+	if missing := n.Approvals - able; missing > 0 {
 		r := u.refuse(Incapable, "their approval", "%s needed, and %d of %s hold %s: %s could give %s",
-			count(n.Approvals, "approval"), len(t.bundles), count(len(t.approved), "approver"), n.Capability,
+			count(n.Approvals, "approval"), able, count(len(t.approved), "approver"), n.Capability,
 			some(c.able(u, n, t), "nobody in the policy"), it(missing))
 		return c.suspect(r)
 	}

@@ -133,6 +133,38 @@ func TestAPolicyIsJudgedByTheOneBefore(t *testing.T) {
 	}
 }
 
+// Keys that are kept offline make up for lost ones: for a policy, by as many as
+// the policy says, and for nothing else.
+func TestRecoveryKeysApproveAPolicyAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		set  func(*world)
+		want string // of the policy, and of kisumu
+	}{
+		"one of two":               {func(w *world) { w.approve("vault") }, "approval 4, approval 4"},
+		"one of two, twice":        {func(w *world) { w.approve("vault", "vault") }, "approval 4, approval 4"},
+		"two":                      {func(w *world) { w.approve("vault", "safe") }, "yes, approval 4"},
+		"two, though asha says no": {func(w *world) { w.approve("vault", "safe"); w.reject("asha") }, "yes, approval 4"},
+		"two who say no":           {func(w *world) { w.approve("asha"); w.reject("vault"); w.reject("safe") }, "yes, yes"},
+		"two that have expired": {func(w *world) {
+			w.approve("vault", "safe")
+			w.in.Now = monday.AddDate(0, 0, 15)
+		}, "approval 4, approval 4"},
+		"one, and one who may not": {func(w *world) { w.approve("vault", "brian") }, "capability 4, yes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.policy.Recovery = &catalog.Recovery{Threshold: 2, Keys: []catalog.PolicyKey{{Text: keyOf(t, "vault")}, {Text: keyOf(t, "safe")}, {Text: keyOf(t, "bank")}}}
+			w.in.Plan.Batches[edition] = plan.Batch{Subject: plan.Policy, Digest: digest("policy", 0), Changes: []plan.Change{{Action: plan.Alter, Kind: "policy"}}}
+			w.in.Desired.PolicyData = w.policy
+			c.set(w)
+			v := w.judge()
+			if got := said(v.Units[edition]) + ", " + said(v.Units[kisumu]); got != c.want {
+				t.Errorf("judged %q, want %q: %v", got, c.want, v.Units[edition].Notes)
+			}
+		})
+	}
+}
+
 func TestAPlanRequiresWhatItsRulesAskFor(t *testing.T) {
 	w := newWorld(t)
 	w.rule(func(r *catalog.Rule) { r.Approvals, r.Change = 2, catalog.AnyRemoval })
@@ -247,6 +279,16 @@ func TestARosterRefusesAKeyOfTwo(t *testing.T) {
 	w.policy.Appliers[0].Keys = w.member("brian").Keys
 	if _, err := policy.NewRoster(&w.policy); err == nil {
 		t.Error("one key of a person and a machine: no error")
+	}
+	w = newWorld(t)
+	w.policy.Recovery = &catalog.Recovery{Threshold: 1, Keys: w.member("brian").Keys}
+	if _, err := policy.NewRoster(&w.policy); err == nil || !strings.Contains(err.Error(), "recovery key 0: it is of person brian") {
+		t.Errorf("one key of a person and for recovery: %v", err)
+	}
+	vault := catalog.PolicyKey{Text: keyOf(t, "vault")}
+	w.policy.Recovery.Keys = []catalog.PolicyKey{vault, vault}
+	if _, err := policy.NewRoster(&w.policy); err == nil || !strings.Contains(err.Error(), "recovery key 1: it is given twice") {
+		t.Errorf("one key for recovery twice: %v", err)
 	}
 	w = newWorld(t)
 	w.member("chao").Keys[0].Text = "-----BEGIN PUBLIC KEY-----"

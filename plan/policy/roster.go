@@ -13,6 +13,7 @@ import (
 type Roster struct {
 	policy   *catalog.Policy
 	holders  map[seal.Fingerprint]holder
+	recovery map[seal.Fingerprint]bool // the keys that are kept offline
 	verifier *seal.Verifier
 	commits  *seal.CommitVerifier
 }
@@ -34,7 +35,7 @@ func (h holder) String() string {
 // NewRoster reads the keys of a policy. Its error says which key cannot be read,
 // or which two hold one; a policy that the schema let pass has neither.
 func NewRoster(p *catalog.Policy) (*Roster, error) {
-	r := &Roster{policy: p, holders: map[seal.Fingerprint]holder{}}
+	r := &Roster{policy: p, holders: map[seal.Fingerprint]holder{}, recovery: map[seal.Fingerprint]bool{}}
 	var commits []seal.CommitKey
 	var approves []seal.PublicKey
 	read := func(h holder, keys []catalog.PolicyKey) error {
@@ -71,8 +72,40 @@ func NewRoster(p *catalog.Policy) (*Roster, error) {
 			return nil, err
 		}
 	}
+	offline, err := r.readRecovery()
+	if err != nil {
+		return nil, err
+	}
+	approves = append(approves, offline...)
 	r.verifier, r.commits = seal.NewVerifier(approves...), seal.NewCommitVerifier(commits...)
 	return r, nil
+}
+
+// readRecovery reads the keys for recovery. One that somebody holds otherwise
+// would make of one signature two.
+func (r *Roster) readRecovery() ([]seal.PublicKey, error) {
+	if r.policy.Recovery == nil {
+		return nil, nil
+	}
+	var keys []seal.PublicKey
+	for i := range r.policy.Recovery.Keys {
+		_, key, err := seal.ParseKey(r.policy.Recovery.Keys[i].Text)
+		if err != nil {
+			return nil, fmt.Errorf("recovery key %d: %w", i, err)
+		}
+		if key == nil {
+			return nil, fmt.Errorf("recovery key %d: it signs commits alone", i)
+		}
+		if h, held := r.holders[key.Fingerprint()]; held {
+			return nil, fmt.Errorf("recovery key %d: it is of %s", i, h)
+		}
+		if r.recovery[key.Fingerprint()] {
+			return nil, fmt.Errorf("recovery key %d: it is given twice", i)
+		}
+		r.recovery[key.Fingerprint()] = true
+		keys = append(keys, *key)
+	}
+	return keys, nil
 }
 
 // Policy returns the policy that the roster is of.

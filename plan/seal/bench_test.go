@@ -1,6 +1,7 @@
 package seal_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/veonahealth/charter/plan/seal"
@@ -40,4 +41,37 @@ func BenchmarkOpenUnknownKeyAmongThousand(b *testing.B) {
 			b.Fatal("opened")
 		}
 	}
+}
+
+// What a range of signed commits costs, beside git log --format=%G? on the same
+// range, which starts a process of ssh-keygen for each commit.
+func BenchmarkVerifyCommits(b *testing.B) {
+	const commits = 1000
+	w := newWorkshop(b)
+	line := w.sshKey(b, "key", "ed25519")
+	w.write(b, "allowed", []byte("wanjiru@example.org namespaces=\"git\" "+line+"\n"))
+	object := w.commit(b, signWithSSH("key")...)
+	verifier := seal.NewCommitVerifier(sshCommitKey(b, line))
+	b.Run("charter", func(b *testing.B) {
+		for b.Loop() {
+			for range commits {
+				if _, err := verifier.Verify(object); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/commits, "µs/commit")
+	})
+	b.Run("git", func(b *testing.B) {
+		const few = 20 // of the same: a thousand would take minutes
+		for range few - 1 {
+			w.commit(b, signWithSSH("key")...)
+		}
+		for b.Loop() {
+			if out := w.run(b, "git", "log", "--format=%G?"); strings.Count(string(out), "G") != few {
+				b.Fatalf("git log says %q", out)
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/few, "µs/commit")
+	})
 }

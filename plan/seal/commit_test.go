@@ -20,7 +20,7 @@ type workshop struct {
 	env []string
 }
 
-func newWorkshop(t *testing.T) *workshop {
+func newWorkshop(t testing.TB) *workshop {
 	t.Helper()
 	for _, tool := range []string{"git", "ssh-keygen"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -42,7 +42,7 @@ func newWorkshop(t *testing.T) *workshop {
 }
 
 // run runs a tool that has to succeed and returns what it prints.
-func (w *workshop) run(t *testing.T, name string, args ...string) []byte {
+func (w *workshop) run(t testing.TB, name string, args ...string) []byte {
 	t.Helper()
 	out, err := w.try(name, args...)
 	if err != nil {
@@ -60,14 +60,14 @@ func (w *workshop) try(name string, args ...string) ([]byte, error) {
 	return append(out, errs.Bytes()...), err
 }
 
-func (w *workshop) write(t *testing.T, name string, data []byte) {
+func (w *workshop) write(t testing.TB, name string, data []byte) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(w.dir, name), data, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (w *workshop) read(t *testing.T, name string) string {
+func (w *workshop) read(t testing.TB, name string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(w.dir, name))
 	if err != nil {
@@ -77,14 +77,14 @@ func (w *workshop) read(t *testing.T, name string) string {
 }
 
 // sshKey makes a key pair of a kind and returns its public line.
-func (w *workshop) sshKey(t *testing.T, name string, kind ...string) string {
+func (w *workshop) sshKey(t testing.TB, name string, kind ...string) string {
 	t.Helper()
 	w.run(t, "ssh-keygen", append([]string{"-q", "-N", "", "-C", name, "-f", name, "-t"}, kind...)...)
 	return strings.TrimSpace(w.read(t, name+".pub"))
 }
 
 // pgpKey makes an OpenPGP key and returns it armored.
-func (w *workshop) pgpKey(t *testing.T, name, kind string) []byte {
+func (w *workshop) pgpKey(t testing.TB, name, kind string) []byte {
 	t.Helper()
 	if _, err := exec.LookPath("gpg"); err != nil {
 		t.Skip("no gpg here: nothing is tried against the real one")
@@ -95,13 +95,13 @@ func (w *workshop) pgpKey(t *testing.T, name, kind string) []byte {
 }
 
 // commit makes a commit by the real git and returns the object.
-func (w *workshop) commit(t *testing.T, args ...string) []byte {
+func (w *workshop) commit(t testing.TB, args ...string) []byte {
 	t.Helper()
 	w.run(t, "git", append(args, "commit", "--quiet", "--allow-empty", "-m", "a change\n\nof something")...)
 	return w.object(t, "HEAD")
 }
 
-func (w *workshop) object(t *testing.T, rev string) []byte {
+func (w *workshop) object(t testing.TB, rev string) []byte {
 	t.Helper()
 	cmd := exec.Command("git", "cat-file", "commit", rev)
 	cmd.Dir, cmd.Env = w.dir, w.env
@@ -120,7 +120,7 @@ func signWithPGP(name string) []string {
 	return []string{"-c", "gpg.format=openpgp", "-c", "user.signingKey=" + name, "-c", "commit.gpgSign=true"}
 }
 
-func sshCommitKey(t *testing.T, line string) seal.CommitKey {
+func sshCommitKey(t testing.TB, line string) seal.CommitKey {
 	t.Helper()
 	key, err := seal.ParseSSHKey(line)
 	if err != nil {
