@@ -109,9 +109,6 @@ func (a *applier) chain(steps []int, live *catalog.Grant) {
 			o.Text = "it waits for " + waits
 			a.report(o)
 		}
-		if subject == plan.Provision {
-			live = nil // the rows that it made are not in it
-		}
 		if waits == "" && !o.settled() {
 			waits, of = "the tenant's "+o.Subject, subject
 		}
