@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -179,10 +180,7 @@ func (r bareReads) send(plain *http.Client, url string, tenants []string) error 
 			return &bareList{}
 		}
 	}
-	var requests []string
-	for _, path := range r.whole {
-		requests = append(requests, path)
-	}
+	requests := slices.Clone(r.whole)
 	for _, id := range tenants {
 		for _, path := range r.each {
 			requests = append(requests, "/tenants/"+id+path)
