@@ -22,7 +22,11 @@ import (
 	"github.com/veonahealth/charter/schema/write"
 )
 
-func TestMain(m *testing.M) { os.Exit(ehrtest.Main(m)) }
+func TestMain(m *testing.M) {
+	code := ehrtest.Main(m)
+	os.RemoveAll(built.dir)
+	os.Exit(code)
+}
 
 // world is a fleet in a git repository, a platform behind a proxy, and a daemon
 // that is asked for its passes one by one.

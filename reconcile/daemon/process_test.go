@@ -1,0 +1,313 @@
+package daemon_test
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/veonahealth/charter/examples/ehr/ehrtest"
+)
+
+const hookSecret = "a secret of sufficient length"
+
+// program is charter's binary, which the first test that wants it builds.
+type program struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+var built program
+
+func (p *program) path(t testing.TB) string {
+	t.Helper()
+	p.once.Do(func() {
+		if p.dir, p.err = os.MkdirTemp("", "charter-daemon-test-"); p.err != nil {
+			return
+		}
+		if out, err := exec.Command("go", "build", "-o", p.dir+"/charter", "github.com/veonahealth/charter/cmd/charter").CombinedOutput(); err != nil {
+			p.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	if p.err != nil {
+		t.Fatal(p.err)
+	}
+	return p.dir + "/charter"
+}
+
+// service is a daemon that runs as a process.
+type service struct {
+	url string
+
+	process *exec.Cmd
+	ended   chan struct{}
+	log     *logged
+}
+
+// logged is what a process wrote.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.WriteString(line + "\n")
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// configure writes a configuration for the world's fleet and platform, with more
+// lines if need be, and returns its name.
+func (w *world) configure(t testing.TB, more ...string) string {
+	t.Helper()
+	dir := filepath.Dir(w.dir)
+	for name, text := range map[string]string{
+		"token": ehrtest.Token, "secret": hookSecret,
+		"charter.cue": fmt.Sprintf("repository: %q\nehr: {url: %q, token_file: \"token\", timeout: \"5s\"}\nlisten: \"127.0.0.1:0\"\nwebhook: {forge: \"github\", secret_file: \"secret\"}\nbackoff: {first: \"1s\", longest: \"2s\"}\nfetch: \"1s\"\n%s\n",
+			w.dir, w.proxy.URL, strings.Join(more, "\n")),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "charter.cue")
+}
+
+// serve starts the daemon and returns when it listens.
+func (w *world) serve(t testing.TB, config string) *service {
+	t.Helper()
+	s := &service{process: exec.Command(built.path(t), "daemon", "--config", config), ended: make(chan struct{}), log: &logged{}}
+	s.process.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Dir(w.dir))
+	errors, err := s.process.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	listening := make(chan string, 1)
+	go func() {
+		for lines := bufio.NewScanner(errors); lines.Scan(); {
+			s.log.add(lines.Text())
+			if _, url, ok := strings.Cut(lines.Text(), "msg=listening url="); ok {
+				listening <- strings.TrimSuffix(url, "/")
+			}
+		}
+		_ = s.process.Wait() // how it ended is asked of ProcessState
+		close(s.ended)
+	}()
+	t.Cleanup(func() { s.end(t, syscall.SIGKILL) })
+	select {
+	case s.url = <-listening:
+	case <-s.ended:
+		t.Fatalf("the daemon ended: %s", s.log)
+	}
+	return s
+}
+
+// end sends a signal and returns when the process has ended.
+func (s *service) end(t testing.TB, signal syscall.Signal) {
+	t.Helper()
+	if err := s.process.Process.Signal(signal); err != nil && err != os.ErrProcessDone {
+		t.Error(err)
+	}
+	<-s.ended
+}
+
+// status reads how tenants stand: "aga in-step, bomet drift", and the faults.
+func (s *service) status(t testing.TB) string {
+	t.Helper()
+	var v struct {
+		Number  int
+		Tenants []struct{ Tenant, Standing string }
+		Faults  []struct{ Code string }
+	}
+	if err := json.Unmarshal([]byte(s.get(t, "/status.json")), &v); err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	for _, x := range v.Tenants {
+		words = append(words, x.Tenant+" "+x.Standing)
+	}
+	for _, f := range v.Faults {
+		words = append(words, f.Code)
+	}
+	return strings.Join(words, ", ")
+}
+
+func (s *service) get(t testing.TB, path string) string {
+	t.Helper()
+	answer, err := http.Get(s.url + path)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, s.log)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// becomes waits until something is so. It is bounded only so that a test that
+// fails says why.
+func becomes(t testing.TB, want string, is func() string) {
+	t.Helper()
+	got := ""
+	for range 600 {
+		if got = is(); got == want {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("it stays %q, want %q", got, want)
+}
+
+// knock sends a webhook and returns the answer's status.
+func (s *service) knock(t testing.TB, signature string) int {
+	r, err := http.NewRequest("POST", s.url+"/hooks/git", strings.NewReader("{}"))
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	r.Header.Set("X-Hub-Signature-256", signature)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	answer.Body.Close()
+	return answer.StatusCode
+}
+
+func genuine() string {
+	mac := hmac.New(sha256.New, []byte(hookSecret))
+	mac.Write([]byte("{}"))
+	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+func TestTheProcessNoticesATogglePlatformFaultsAndCommits(t *testing.T) {
+	w := newWorld(t, "aga", "bomet")
+	s := w.serve(t, w.configure(t, `schedules: [{cron: "@every 1s", pass: "quick"}]`))
+	is := func() string { return s.status(t) }
+	becomes(t, "aga in-step, bomet in-step", is)
+	rows := w.ehr.Grant(t, "aga").Rows
+	w.toggle(t, "aga")
+	becomes(t, "aga pending, bomet in-step", is)
+	w.ehr.Put(t, "aga", rows...)
+	becomes(t, "aga in-step, bomet in-step", is)
+	w.proxy.Add(ehrtest.Rule{Fault: ehrtest.Drop})
+	becomes(t, "aga in-step, bomet in-step, ehr-down", is)
+	w.proxy.Reset()
+	becomes(t, "aga in-step, bomet in-step", is)
+	w.declare(t, "bomet", `grants: scribe: reason: "pilot"`)
+	w.commit(t)
+	becomes(t, "aga in-step, bomet pending", is)
+	s.end(t, syscall.SIGTERM)
+	if code := s.process.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("after SIGTERM it ends with %d: %s", code, s.log)
+	}
+}
+
+func TestAWebhookBringsACommitAndAFloodOfThemOnePassAfterAnother(t *testing.T) {
+	w := newWorld(t, "aga")
+	s := w.serve(t, w.configure(t, `schedules: [{cron: "@yearly", pass: "full"}]`, `patience: "1h"`))
+	is := func() string { return s.status(t) }
+	becomes(t, "aga in-step", is)
+	w.declare(t, "aga", `grants: scribe: reason: "pilot"`)
+	w.commit(t)
+	signature := genuine()
+	var senders sync.WaitGroup
+	for i := range 8 {
+		senders.Go(func() {
+			for range 100 {
+				status := s.knock(t, map[bool]string{true: signature, false: "sha256=" + strings.Repeat("0", 64)}[i%2 == 0])
+				if forged := i%2 == 1; forged && status == http.StatusAccepted {
+					t.Error("a forged webhook was taken")
+				}
+			}
+		})
+	}
+	senders.Wait()
+	becomes(t, "aga pending", is)
+	metrics := s.get(t, "/metrics")
+	if !strings.Contains(metrics, `charter_webhooks_total{verdict="forged"}`) || strings.Contains(s.log.String(), hookSecret) {
+		t.Errorf("%s", metrics)
+	}
+	if got := strings.TrimSpace(s.get(t, "/healthz")); got != "ok" {
+		t.Errorf("after a flood it is %q", got)
+	}
+}
+
+func TestAConfigurationIsReadAnewAndAWrongOneLeavesTheOldOne(t *testing.T) {
+	w := newWorld(t, "aga")
+	config := w.configure(t, `page: "http://first.example.org/"`)
+	s := w.serve(t, config)
+	becomes(t, "aga in-step", func() string { return s.status(t) })
+	w.configure(t, `mode: "obey"`)
+	if err := s.process.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	becomes(t, "true", func() string { return strconv.FormatBool(strings.Contains(s.log.String(), "the old one stays")) })
+	if got := s.status(t); got != "aga in-step" {
+		t.Errorf("after a wrong configuration: %q", got)
+	}
+	w.configure(t, `page: "http://second.example.org/"`)
+	if err := s.process.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	becomes(t, "2", func() string { return strconv.Itoa(strings.Count(s.log.String(), "msg=listening")) })
+}
+
+// TestADaemonKilledAtAnyMomentStartsAgainAndSeesWhatIs kills the process at
+// random moments while the platform and the fleet change under it: 20 times, or
+// as often as CHARTER_KILLS says.
+func TestADaemonKilledAtAnyMomentStartsAgainAndSeesWhatIs(t *testing.T) {
+	rounds := 20
+	if n, err := strconv.Atoi(os.Getenv("CHARTER_KILLS")); err == nil {
+		rounds = n
+	}
+	w := newWorld(t, "aga", "bomet")
+	config := w.configure(t, `schedules: [{cron: "@every 1s", pass: "quick"}]`, `state: "."`)
+	full := w.ehr.Grant(t, "aga").Rows
+	wrote := len(w.ehr.Audit(t))
+	for i := range rounds {
+		s := w.serve(t, config)
+		time.Sleep(rand.N(150 * time.Millisecond))
+		w.ehr.Put(t, "aga", full[i%2:]...)
+		w.declare(t, "bomet", fmt.Sprintf(`grants: scribe: reason: "round %d"`, i))
+		w.commit(t)
+		wrote++
+		time.Sleep(rand.N(150 * time.Millisecond))
+		s.end(t, syscall.SIGKILL)
+	}
+	w.ehr.Put(t, "aga", full[1:]...)
+	s := w.serve(t, config)
+	becomes(t, "aga pending, bomet pending", func() string { return s.status(t) })
+	if got := len(w.ehr.Audit(t)); got != wrote+1 {
+		t.Errorf("the platform has %d audit entries, want %d: a daemon that observes wrote", got, wrote+1)
+	}
+	w.git(t, "fsck", "--strict")
+}
