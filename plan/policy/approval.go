@@ -63,49 +63,37 @@ type Note struct {
 
 // tally is what the approvals of a unit come to.
 type tally struct {
-	approved map[string]int // by person, the approval's index: all who said yes and whose evidence counts
-	rejected []string       // people who could approve and said no
+	approved map[string]int  // by person, the approval's index: all who said yes and whose evidence counts
+	no       map[string]bool // by person who said no: whether they could approve
 	notes    []Note
-	bundles  []int // of Input.Approvals, in their order: those of people who may
+	bundles  []int // of Input.Approvals, in their order: those that count
 	// recovered are the keys for recovery that approve a policy.
 	recovered map[seal.Fingerprint]bool
 }
 
+// rejected are the people who could approve and said no, sorted.
+func (t *tally) rejected() []string {
+	var people []string
+	for person, could := range t.no {
+		if could {
+			people = append(people, person)
+		}
+	}
+	slices.Sort(people)
+	return people
+}
+
 // tally counts the approvals of a unit by person. They stand oldest first: of one
 // person the last word counts.
-func (c *court) tally(u *unit, n Need) tally {
-	t := tally{approved: map[string]int{}, recovered: map[seal.Fingerprint]bool{}}
-	rejected := map[string]bool{}
+func (c *court) tally(u *unit, n Need) *tally {
+	t := &tally{approved: map[string]int{}, no: map[string]bool{}, recovered: map[seal.Fingerprint]bool{}}
 	for i := range c.in.Approvals {
-		a := &c.in.Approvals[i]
-		if !c.about(a, u) {
-			continue
-		}
-		if c.in.Roster.recovery[a.Opened.Signer] {
-			t.notes = append(t.notes, c.recovers(a, i, u, &t))
-			continue
-		}
-		person, why := c.approver(a, u, n)
-		note := Note{Name: a.Name, Counts: why == ""}
-		if person != nil {
-			note.Person = person.ID
-		}
-		switch note.Text = why; {
-		case why != "":
-		case a.Opened.Approval.Decision == seal.Reject:
-			note.Text, note.Counts = "rejects it", c.may(person, n)
-			delete(t.approved, person.ID)
-			rejected[person.ID] = note.Counts
+		switch a := &c.in.Approvals[i]; {
+		case !c.about(a, u):
+		case c.in.Roster.recovery[a.Opened.Signer]:
+			t.notes = append(t.notes, c.recovers(a, i, u, t))
 		default:
-			note.Text = "approves it"
-			t.approved[person.ID] = i
-			delete(rejected, person.ID)
-		}
-		t.notes = append(t.notes, note)
-	}
-	for person, could := range rejected {
-		if could {
-			t.rejected = append(t.rejected, person)
+			t.notes = append(t.notes, c.decides(a, i, u, n, t))
 		}
 	}
 	for person, i := range t.approved {
@@ -113,9 +101,32 @@ func (c *court) tally(u *unit, n Need) tally {
 			t.bundles = append(t.bundles, i)
 		}
 	}
-	slices.Sort(t.rejected)
 	slices.Sort(t.bundles)
 	return t
+}
+
+// decides takes in a person's decision.
+func (c *court) decides(a *Approval, i int, u *unit, n Need, t *tally) Note {
+	person, why := c.approver(a, u, n)
+	note := Note{Name: a.Name, Text: why}
+	if person != nil {
+		note.Person = person.ID
+	}
+	switch {
+	case why != "":
+	case a.Opened.Approval.Decision == seal.Reject:
+		note.Text, note.Counts = "rejects it", c.may(person, n)
+		delete(t.approved, person.ID)
+		t.no[person.ID] = note.Counts
+	default:
+		note.Text, note.Counts = "approves it", c.may(person, n)
+		if !note.Counts {
+			note.Text += ", and has no role that holds " + n.Capability
+		}
+		t.approved[person.ID] = i
+		delete(t.no, person.ID)
+	}
+	return note
 }
 
 // recovers takes in a decision by a key that is kept offline, for when people lost
@@ -137,7 +148,7 @@ func (c *court) recovers(a *Approval, i int, u *unit, t *tally) Note {
 }
 
 // recovered reports whether keys for recovery enough approve a unit.
-func (c *court) recovered(t tally) bool {
+func (c *court) recovered(t *tally) bool {
 	return c.policy.Recovery != nil && len(t.recovered) > 0 && len(t.recovered) >= c.policy.Recovery.Threshold
 }
 
@@ -245,12 +256,12 @@ func (c *court) byEmail(email string) string {
 }
 
 // approvals is the brake of missing approvals, and then that of capabilities.
-func (c *court) approvals(u *unit, n Need, t tally) *Refusal {
+func (c *court) approvals(u *unit, n Need, t *tally) *Refusal {
 	if c.recovered(t) {
 		return c.lastApprover(u)
 	}
-	if len(t.rejected) > 0 {
-		return u.refuse(Missing, "that person approves it later, or the change is altered", "%s rejects it", strings.Join(t.rejected, ", "))
+	if rejected := t.rejected(); len(rejected) > 0 {
+		return u.refuse(Missing, "that person approves it later, or the change is altered", "%s rejects it", strings.Join(rejected, ", "))
 	}
 	if missing := n.Approvals - len(t.approved); missing > 0 {
 		r := u.refuse(Missing, "their approval", "%s of %s by people with %s %s missing: %s could give %s",
@@ -284,7 +295,7 @@ func (c *court) suspect(r *Refusal) *Refusal {
 }
 
 // able are the people who could give what is missing.
-func (c *court) able(u *unit, n Need, t tally) []string {
+func (c *court) able(u *unit, n Need, t *tally) []string {
 	var ids []string
 	rule := catalog.Rule{Capability: n.Capability, Evidence: n.Evidence}
 	for _, person := range c.policy.Satisfiers(&rule, c.in.Now) {

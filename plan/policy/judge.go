@@ -188,10 +188,10 @@ func (c *court) unit(u *unit, whole *Refusal) Unit {
 	}
 	judged.Approvals = t.bundles
 	refusal := c.approvals(u, n, t)
-	if refusal != nil && len(t.rejected) == 0 && c.mandated(u, n) {
+	if refusal != nil && len(t.rejected()) == 0 && c.mandated(u, n) {
 		judged.ByMandate, refusal = true, nil
 	}
-	if refusal != nil && len(t.rejected) == 0 && refusal.Exit == exitBlocked {
+	if refusal != nil && len(t.rejected()) == 0 && refusal.Exit == exitBlocked {
 		refusal = c.broken("approval", refusal)
 	}
 	judged.Refusal = refusal

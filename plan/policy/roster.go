@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,76 +37,78 @@ func (h holder) String() string {
 // or which two hold one; a policy that the schema let pass has neither.
 func NewRoster(p *catalog.Policy) (*Roster, error) {
 	r := &Roster{policy: p, holders: map[seal.Fingerprint]holder{}, recovery: map[seal.Fingerprint]bool{}}
-	var commits []seal.CommitKey
-	var approves []seal.PublicKey
-	read := func(h holder, keys []catalog.PolicyKey) error {
-		for i := range keys {
-			commit, approval, err := seal.ParseKey(keys[i].Text)
-			if err != nil {
-				return fmt.Errorf("key of %s: %w", h, err)
-			}
-			h.key = commit
-			if other, held := r.holders[commit.Fingerprint()]; held && other.String() != h.String() {
-				return fmt.Errorf("key %s: it is of %s and of %s", commit.Fingerprint().Short(), other, h)
-			}
-			r.holders[commit.Fingerprint()] = h
-			if h.person != nil {
-				commits = append(commits, commit)
-			}
-			if approval != nil {
-				approves = append(approves, *approval)
-			}
-		}
-		return nil
-	}
+	var ring ring
 	for i := range p.People {
 		h := holder{person: &p.People[i]}
-		for _, keys := range [][]catalog.PolicyKey{h.person.Keys, h.person.SSH} {
-			if err := read(h, keys); err != nil {
-				return nil, err
-			}
+		if err := r.read(&ring, h, slices.Concat(h.person.Keys, h.person.SSH)); err != nil {
+			return nil, err
 		}
 	}
 	for i := range p.Appliers {
 		h := holder{applier: &p.Appliers[i]}
-		if err := read(h, h.applier.Keys); err != nil {
+		if err := r.read(&ring, h, h.applier.Keys); err != nil {
 			return nil, err
 		}
 	}
-	offline, err := r.readRecovery()
-	if err != nil {
+	if err := r.readRecovery(&ring); err != nil {
 		return nil, err
 	}
-	approves = append(approves, offline...)
-	r.verifier, r.commits = seal.NewVerifier(approves...), seal.NewCommitVerifier(commits...)
+	r.verifier, r.commits = seal.NewVerifier(ring.approves...), seal.NewCommitVerifier(ring.commits...)
 	return r, nil
+}
+
+// ring are the keys of a roster, by what they sign.
+type ring struct {
+	approves []seal.PublicKey
+	commits  []seal.CommitKey // of people alone
+}
+
+// read reads the keys of one holder.
+func (r *Roster) read(ring *ring, h holder, keys []catalog.PolicyKey) error {
+	for i := range keys {
+		commits, approves, err := seal.ParseKey(keys[i].Text)
+		if err != nil {
+			return fmt.Errorf("key of %s: %w", h, err)
+		}
+		h.key = commits
+		if other, held := r.holders[commits.Fingerprint()]; held && other.String() != h.String() {
+			return fmt.Errorf("key %s: it is of %s and of %s", commits.Fingerprint().Short(), other, h)
+		}
+		r.holders[commits.Fingerprint()] = h
+		if h.person != nil {
+			ring.commits = append(ring.commits, commits)
+		}
+		if approves != nil {
+			ring.approves = append(ring.approves, *approves)
+		}
+	}
+	return nil
 }
 
 // readRecovery reads the keys for recovery. One that somebody holds otherwise
 // would make of one signature two.
-func (r *Roster) readRecovery() ([]seal.PublicKey, error) {
+func (r *Roster) readRecovery(ring *ring) error {
 	if r.policy.Recovery == nil {
-		return nil, nil
+		return nil
 	}
-	var keys []seal.PublicKey
 	for i := range r.policy.Recovery.Keys {
 		_, key, err := seal.ParseKey(r.policy.Recovery.Keys[i].Text)
 		if err != nil {
-			return nil, fmt.Errorf("recovery key %d: %w", i, err)
+			return fmt.Errorf("recovery key %d: %w", i, err)
 		}
 		if key == nil {
-			return nil, fmt.Errorf("recovery key %d: it signs commits alone", i)
+			return fmt.Errorf("recovery key %d: it signs commits alone", i)
 		}
 		if h, held := r.holders[key.Fingerprint()]; held {
-			return nil, fmt.Errorf("recovery key %d: it is of %s", i, h)
+			return fmt.Errorf("recovery key %d: it is of %s", i, h)
 		}
 		if r.recovery[key.Fingerprint()] {
-			return nil, fmt.Errorf("recovery key %d: it is given twice", i)
+			return fmt.Errorf("recovery key %d: it is given twice", i)
 		}
 		r.recovery[key.Fingerprint()] = true
-		keys = append(keys, *key)
+		ring.approves = append(ring.approves, *key)
 	}
-	return keys, nil
+	return nil
 }
 
 // Policy returns the policy that the roster is of.
@@ -139,10 +142,8 @@ func (r *Roster) Applier(key seal.Fingerprint, duty catalog.Duty, at time.Time) 
 	if h.applier == nil {
 		return nil, fmt.Errorf("key %s: it is of %s, who is no applier", key.Short(), h)
 	}
-	for _, may := range h.applier.May {
-		if may == duty {
-			return h.applier, nil
-		}
+	if slices.Contains(h.applier.May, duty) {
+		return h.applier, nil
 	}
 	return nil, fmt.Errorf("key %s: %s may not %s", key.Short(), h, duty)
 }

@@ -294,6 +294,7 @@ func TestAKeyThatMayNotSignCommitsIsRefusedByName(t *testing.T) {
 		"certificate": {w.read(t, "key-cert.pub"), isError[*seal.UnsupportedKeyError]},
 		"authority":   {"cert-authority " + line, isError[*seal.UnsupportedKeyError]},
 		"short RSA":   {w.sshKey(t, "short", "rsa", "-b", "1024"), isError[*seal.UnsupportedKeyError]},
+		"DSA":         {"ssh-dss AAAAB3NzaC1kc3MAAAADAQABAAAAAwEAAQAAAAMBAAEAAAADAQAB", func(err error) bool { return err != nil }},
 		"option":      {`command="x" ` + line, isError[*seal.MalformedError]},
 		"namespace":   {`namespaces="file" ` + line, isError[*seal.MalformedError]},
 		"lifetime":    {`valid-before="tomorrow" ` + line, isError[*seal.MalformedError]},

@@ -14,6 +14,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
+// dsa is how SSH calls the keys that are too short in every size.
+const dsa = "ssh-dss"
+
 // minRSA is the fewest bits that an RSA key has which may sign commits.
 const minRSA = 2048
 
@@ -142,7 +145,7 @@ func sshFingerprint(key ssh.PublicKey) (Fingerprint, error) {
 		return sha256.Sum256(key.Marshal()), nil
 	}
 	outer, ok := key.(ssh.CryptoPublicKey)
-	if !ok || key.Type() == ssh.InsecureKeyAlgoDSA {
+	if !ok || key.Type() == dsa {
 		return Fingerprint{}, &UnsupportedKeyError{Kind: key.Type(), Reason: "use Ed25519, ECDSA or RSA"}
 	}
 	public := outer.CryptoPublicKey()
