@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -86,9 +87,18 @@ func TestAForgedCommitIsRefused(t *testing.T) {
 	}
 	for name, spoil := range map[string]func(put map[string][]byte){
 		"an intent edited after it was named": change(`"tenant": "kisumu"`, `"tenant": "jootrh"`),
-		"another previous receipt":            change(`"previous": "`, `"previous": "00`),
-		"a file too many":                     func(put map[string][]byte) { put["receipts/000/001/extra"] = nil },
-		"a file outside of the receipt":       func(put map[string][]byte) { put["readme"] = nil },
+		"another previous receipt": func(put map[string][]byte) {
+			put[intent] = regexp.MustCompile(`"previous": "[^"]*"`).ReplaceAll(put[intent], []byte(`"previous": "`+ledger.ID{7}.String()+`"`))
+		},
+		"another outcome of the receipt before": func(put map[string][]byte) {
+			put[intent] = regexp.MustCompile(`"previous_outcome": "[^"]*"`).ReplaceAll(put[intent], []byte(`"previous_outcome": "`+plan.Digest{7}.String()+`"`))
+		},
+		"an older receipt edited in the place of its own": func(put map[string][]byte) {
+			delete(put, "receipts/000/001/plan.json")
+			put["receipts/000/000/outcome.json"] = []byte("{}\n")
+		},
+		"a file too many":               func(put map[string][]byte) { put["receipts/000/001/extra"] = nil },
+		"a file outside of the receipt": func(put map[string][]byte) { put["readme"] = nil },
 		"an older receipt edited": func(put map[string][]byte) {
 			put["receipts/000/000/outcome.json"] = []byte("{}\n")
 		},
@@ -113,10 +123,29 @@ func TestAForgedCommitIsRefused(t *testing.T) {
 	}
 }
 
-// naming names another intent in a message.
-func naming(message string, intent []byte) string {
+// naming is the message that fits another intent, as far as it is one.
+func naming(message string, data []byte) string {
 	head, _, _ := strings.Cut(message, "Receipt: ")
-	return head + "Receipt: " + ledger.ID(plan.DigestOf(intent)).String()
+	if i, err := ledger.DecodeIntent(data); err == nil {
+		head = fmt.Sprintf("charter %s: intent of receipt %d, %s\n\n", i.Environment, i.Number, i.Act)
+	}
+	return head + "Receipt: " + ledger.ID(plan.DigestOf(data)).String()
+}
+
+func TestAPlanThatWasSwappedIsNotGivenOut(t *testing.T) {
+	s := found(t)
+	message, put := s.receipt(t, s.who, draft("one", "kisumu"))
+	put["receipts/000/001/plan.json"] = []byte("another plan\n")
+	s.forge(t, s.who, message, put)
+	l, _ := s.open(t) // a plan is large, and is looked at when it is asked for
+	r, err := l.At(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tampered *ledger.TamperError
+	if data, err := l.Plan(r); !errors.As(err, &tampered) {
+		t.Errorf("%q, %v", data, err)
+	}
 }
 
 func TestACommitThatNobodyTrustedSignedIsRefused(t *testing.T) {
@@ -153,7 +182,10 @@ func TestAMergeIsRefused(t *testing.T) {
 	tip := git(t, s.bare, "rev-parse", branch)
 	merge := git(t, s.bare, "commit-tree", "-p", tip, "-p", "main", "-m", "merge", tip+"^{tree}")
 	git(t, s.bare, "update-ref", branch, merge)
-	s.refused(t, 0)
+	repo, _ := clone(t, s.bare)
+	if _, err := ledger.Open(t.Context(), options(repo, s.root, s.who)); err == nil || !strings.Contains(err.Error(), "it is a merge") {
+		t.Errorf("%v", err)
+	}
 }
 
 // seen makes a ledger of three receipts, opened in a clone that remembers it.
@@ -175,7 +207,7 @@ func seen(t *testing.T, cache string) (site, ledger.Options, string) {
 
 func TestARemoteThatWasRolledBackIsNoticed(t *testing.T) {
 	for name, forget := range map[string]func(t *testing.T, o *ledger.Options, dir string){
-		"by the clone": func(*testing.T, *ledger.Options, string) {},
+		"by the clone": func(_ *testing.T, o *ledger.Options, _ string) { o.Cache = "" },
 		"by the cache of the machine": func(t *testing.T, o *ledger.Options, dir string) {
 			git(t, dir, "update-ref", "-d", branch)
 		},
@@ -206,6 +238,8 @@ func TestARewrittenBranchIsNoticed(t *testing.T) {
 			carry(t, l, s.who.writer, draft("another", "kisumu"))
 			if forget {
 				git(t, dir, "update-ref", "-d", branch)
+			} else {
+				o.Cache = ""
 			}
 			var forked *ledger.ForkedError
 			if _, err := ledger.Open(t.Context(), o); !errors.As(err, &forked) {

@@ -159,13 +159,11 @@ func (l *Ledger) follow(ctx context.Context, tip string) error {
 		if err != nil || here == tip {
 			return err
 		}
-		if here != "" {
-			if ahead, err := l.options.Repo.IsAncestor(ctx, tip, here); err != nil || ahead {
-				return err // another process is further already
+		if err := l.descends(ctx, here, tip, "this clone"); err != nil {
+			if back := new(RolledBackError); errors.As(err, &back) {
+				return nil // another process is further already
 			}
-			if err := l.descends(ctx, here, tip, "this clone"); err != nil {
-				return err
-			}
+			return err
 		}
 		if err := l.options.Repo.SetRef(name, here, tip); !errors.Is(err, source.ErrMoved) {
 			return err

@@ -105,6 +105,11 @@ func TestALedgerIsFoundedOnce(t *testing.T) {
 	if got := git(t, s.bare, "rev-list", "--count", branch); got != "2" {
 		t.Errorf("%s commits, want 2", got)
 	}
+	_, dir := s.open(t)
+	git(t, s.bare, "update-ref", "-d", branch) // what this clone still has is to be restored
+	if _, err := ledger.Found(t.Context(), options(at(t, dir), ledger.ID{}), s.who.writer, founding()); !errors.Is(err, ledger.ErrFounded) {
+		t.Errorf("taken away on the remote: %v", err)
+	}
 }
 
 func TestWhereThereIsNoLedgerNoneIsAssumed(t *testing.T) {
@@ -167,10 +172,13 @@ func TestBetweenIntentAndOutcomeNoOtherIntentIsTaken(t *testing.T) {
 	if _, err := b.Intent(t.Context(), s.who.writer, two); !errors.As(err, &open) || open.Receipt.ID != begun.ID {
 		t.Fatalf("%v", err)
 	}
+	var closed *ledger.ClosedError
+	if err := b.Outcome(t.Context(), s.who.writer, s.root, all(one, ledger.Done)); !errors.As(err, &closed) {
+		t.Errorf("the outcome of another receipt: %v", err)
+	}
 	if err := b.Outcome(t.Context(), s.who.writer, begun.ID, all(one, "unconfirmed")); err != nil {
 		t.Fatal(err) // who resumes need not be who began
 	}
-	var closed *ledger.ClosedError
 	if err := a.Outcome(t.Context(), s.who.writer, begun.ID, all(one, ledger.Done)); !errors.As(err, &closed) {
 		t.Errorf("a second outcome: %v", err)
 	}
