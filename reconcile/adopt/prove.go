@@ -1,7 +1,11 @@
 package adopt
 
 import (
+	"runtime"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
@@ -25,21 +29,34 @@ func Prove(r *Reading, fleet *catalog.Desired, environment catalog.Environment, 
 	for _, part := range append(parts, more...) {
 		b.Add(part)
 	}
+	if err := addTenants(b, r, fleet, environment); err != nil {
+		return nil, err
+	}
+	return b.Plan()
+}
+
+// addTenants plans all tenants of an environment, side by side.
+func addTenants(b *plan.Builder, r *Reading, fleet *catalog.Desired, environment catalog.Environment) error {
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range fleet.Tenants {
 		if fleet.Tenants[i].Environment != environment {
 			continue
 		}
-		t, err := fleet.Tenants[i].Tenant()
-		if err != nil {
-			return nil, err
-		}
-		part, err := b.Tenant(t, r.Tenant(t.ID))
-		if err != nil {
-			return nil, err
-		}
-		b.Add(part)
+		g.Go(func() error {
+			t, err := fleet.Tenants[i].Tenant()
+			if err != nil {
+				return err
+			}
+			part, err := b.Tenant(t, r.Tenant(t.ID))
+			mu.Lock()
+			defer mu.Unlock()
+			b.Add(part)
+			return err
+		})
 	}
-	return b.Plan()
+	return g.Wait()
 }
 
 // organisationsOf are those with a tenant of the environment, or with none at all.

@@ -3,6 +3,7 @@ package source
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -13,8 +14,12 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/format/index"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/storer"
+	"github.com/go-git/go-git/v5/storage"
+	"github.com/go-git/go-git/v5/storage/memory"
+	"github.com/go-git/go-git/v5/storage/transactional"
 )
 
 // Author is who commits.
@@ -49,16 +54,70 @@ func Found(dir string, paths []string, message string, author Author, when time.
 	if err != nil {
 		return "", fmt.Errorf("commit in %s: %w", dir, err)
 	}
-	if err := addAll(repo, tree.Filesystem, paths); err != nil {
-		return "", err
+	staged := memory.NewStorage()
+	hash, err := commitAll(transactional.NewStorage(repo.Storer, staged), tree.Filesystem, paths, message, &object.Signature{Name: author.Name, Email: author.Email, When: when})
+	if err == nil {
+		err = keep(repo, staged, hash)
 	}
-	hash, err := tree.Commit(message, &git.CommitOptions{
-		Author: &object.Signature{Name: author.Name, Email: author.Email, When: when},
-	})
 	if err != nil {
 		return "", fmt.Errorf("commit in %s: %w", dir, err)
 	}
 	return hash.String(), nil
+}
+
+// commitAll makes a commit of files, in a storage that keeps nothing yet.
+func commitAll(s storage.Storer, files billy.Filesystem, paths []string, message string, author *object.Signature) (plumbing.Hash, error) {
+	repo, err := git.Open(s, files)
+	if err != nil {
+		return plumbing.ZeroHash, err
+	}
+	if err := addAll(repo, files, paths); err != nil {
+		return plumbing.ZeroHash, err
+	}
+	tree, err := repo.Worktree()
+	if err != nil {
+		return plumbing.ZeroHash, err
+	}
+	return tree.Commit(message, &git.CommitOptions{Author: author})
+}
+
+// keep stores what was committed: few objects one by one, as git does, and many
+// in one pack, as ten thousand files of their own take longer than all the rest.
+func keep(repo *git.Repository, staged *memory.Storage, commit plumbing.Hash) error {
+	var err error
+	if w, packs := repo.Storer.(storer.PackfileWriter); packs && len(staged.Objects) >= unpackTo {
+		err = pack(w, staged)
+	} else {
+		for _, o := range staged.Objects {
+			if _, err := repo.Storer.SetEncodedObject(o); err != nil {
+				return err
+			}
+		}
+	}
+	if err != nil {
+		return err
+	}
+	index, err := staged.Index()
+	if err == nil {
+		err = repo.Storer.SetIndex(index)
+	}
+	if err != nil {
+		return err
+	}
+	head, err := repo.Reference(plumbing.HEAD, false)
+	if err != nil {
+		return err
+	}
+	return repo.Storer.SetReference(plumbing.NewHashReference(head.Target(), commit))
+}
+
+func pack(into storer.PackfileWriter, staged *memory.Storage) (err error) {
+	w, err := into.PackfileWriter()
+	if err != nil {
+		return err
+	}
+	_, err = packfile.NewEncoder(w, staged, false).Encode(slices.Collect(maps.Keys(staged.Objects)), 0)
+	return errors.Join(err, w.Close())
 }
 
 // addAll makes the index of just these files. It is written once: adding them one
