@@ -21,9 +21,9 @@
 // # Judging
 //
 //	roster, err := policy.NewRoster(&last.PolicyData)
-//	verdict := policy.Judge(policy.Input{Plan: p, Roster: roster, Now: now})
+//	verdict := policy.Judge(policy.Input{Plan: p, Roster: roster, Now: now, Environment: catalog.DefaultEnvironment})
 //	for _, j := range verdict.Units {
-//	    fmt.Println(j.Tenant, j.Subject, j.Allowed(), j.Refusal)
+//		fmt.Println(j.Tenant, j.Subject, j.Allowed(), j.Refusal.Text)
 //	}
 //
 // A verdict may be in parts: what is approved may be applied, and the rest waits.
@@ -34,6 +34,11 @@
 // and edition registry.write, organisation and tenant clients.write, provision and
 // facility onboarding.run, entitlements and connect entitlements.write, a licence
 // license.issue or license.revoke, an admin tenant_admins.manage.
+//
+// # Keys for recovery
+//
+// They are nobody's, and kept offline. As many as the policy says approve a new
+// policy, whatever people say; they approve nothing else.
 //
 // # What is not judged here
 //
