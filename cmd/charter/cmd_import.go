@@ -9,9 +9,11 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/cmd/charter/internal/view"
@@ -210,10 +212,8 @@ func (i *adoption) write(ctx context.Context, found *adopt.Declarations) (*schem
 			files = append(files, f)
 		}
 	}
-	for _, f := range i.free(files) {
-		if err := i.add(f); err != nil {
-			return nil, errors.Join(fail(exitFailed, "write %s: %w", f.Path, err), i.undo())
-		}
+	if err := i.addAll(i.free(files)); err != nil {
+		return nil, errors.Join(fail(exitFailed, "%w", err), i.undo())
 	}
 	return i.settle(ctx)
 }
@@ -228,6 +228,9 @@ func (i *adoption) reasons() string {
 
 // free passes over files in whose place something stands.
 func (i *adoption) free(files []write.File) []write.File {
+	if i.isNew && !i.has("tenants") && !i.has("organisations") && !i.has("catalog") {
+		return files
+	}
 	return slices.DeleteFunc(files, func(f write.File) bool {
 		name := f.Path
 		if strings.HasPrefix(name, "tenants/") {
@@ -241,18 +244,42 @@ func (i *adoption) free(files []write.File) []write.File {
 	})
 }
 
-// add writes a file that is not there.
-func (i *adoption) add(f write.File) error {
-	if err := i.root.MkdirAll(path.Dir(f.Path), 0o777); err != nil {
-		return err
+// addAll writes files that are not there, several at once: most of it is waiting
+// for the disk.
+func (i *adoption) addAll(files []write.File) error {
+	const atOnce = 8
+	made := map[string]bool{".": true}
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for _, f := range files {
+		if dir := path.Dir(f.Path); !made[dir] {
+			if err := i.root.MkdirAll(dir, 0o777); err != nil {
+				return errors.Join(err, g.Wait())
+			}
+			made[dir] = true
+		}
+		g.Go(func() error {
+			created, err := i.add(f)
+			if created {
+				mu.Lock()
+				defer mu.Unlock()
+				i.written = append(i.written, f.Path)
+			}
+			return err
+		})
 	}
+	return g.Wait()
+}
+
+// add writes a file, and reports whether it made one.
+func (i *adoption) add(f write.File) (created bool, err error) {
 	file, err := i.root.OpenFile(f.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return err
+		return false, err
 	}
-	i.written = append(i.written, f.Path)
 	_, err = file.Write(f.Data)
-	return errors.Join(err, file.Close())
+	return true, errors.Join(err, file.Close())
 }
 
 // undo takes back what was written.
