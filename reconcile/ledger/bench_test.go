@@ -2,7 +2,6 @@ package ledger_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -62,39 +61,37 @@ func grown(b *testing.B, receipts int) (site, ledger.Options) {
 
 func tenant(n int) string { return fmt.Sprintf("t-%03d", n%500) }
 
+// BenchmarkLedger shows what does not grow with the ledger, and what does: only
+// a machine that has never seen it verifies all of it.
 func BenchmarkLedger(b *testing.B) {
 	for _, receipts := range []int{1000, 10_000} {
-		s, cold := grown(b, receipts)
-		warm := cold
-		warm.Cache = b.TempDir()
-		open := func(b *testing.B, o ledger.Options) *ledger.Ledger {
-			l, err := ledger.Open(b.Context(), o)
-			if err != nil || l.Len() < receipts {
-				b.Fatal(err)
-			}
-			return l
-		}
-		l := open(b, warm)
-		name := func(what string) string { return fmt.Sprintf("%s/receipts=%d", what, receipts) }
-		b.Run(name("open-never-seen"), func(b *testing.B) { measured(b, func() { open(b, cold) }) })
-		b.Run(name("open-seen"), func(b *testing.B) { measured(b, func() { open(b, warm) }) })
-		b.Run(name("open-and-last-applied"), func(b *testing.B) {
-			measured(b, func() { lastApplied(b, open(b, warm)) })
-		})
-		b.Run(name("open-and-receipts-of-a-tenant"), func(b *testing.B) {
-			measured(b, func() { ofTenant(b, open(b, warm)) })
-		})
-		n := 0
-		b.Run(name("append"), func(b *testing.B) {
-			measured(b, func() {
-				n++
-				carry(b, l, s.who.writer, draft(fmt.Sprint("more ", n), "t-001"))
-			})
-		})
-		if size, err := filepath.Glob(filepath.Join(warm.Cache, "*")); err != nil || len(size) != 1 {
-			b.Fatal(size, err)
-		}
+		b.Run(fmt.Sprintf("receipts=%d", receipts), func(b *testing.B) { benchmarkLedger(b, receipts) })
 	}
+}
+
+func benchmarkLedger(b *testing.B, receipts int) {
+	s, cold := grown(b, receipts)
+	warm := cold
+	warm.Cache = b.TempDir()
+	open := func(o ledger.Options) *ledger.Ledger {
+		l, err := ledger.Open(b.Context(), o)
+		if err != nil || l.Len() < receipts {
+			b.Fatal(err)
+		}
+		return l
+	}
+	l := open(warm)
+	b.Run("open-never-seen", func(b *testing.B) { measured(b, func() { open(cold) }) })
+	b.Run("open-seen", func(b *testing.B) { measured(b, func() { open(warm) }) })
+	b.Run("open-and-last-applied", func(b *testing.B) { measured(b, func() { lastApplied(b, open(warm)) }) })
+	b.Run("open-and-newest-of-a-tenant", func(b *testing.B) { measured(b, func() { ofTenant(b, open(warm)) }) })
+	n := 0
+	b.Run("append", func(b *testing.B) {
+		measured(b, func() {
+			n++
+			carry(b, l, s.who.writer, draft(fmt.Sprint("more ", n), "t-001"))
+		})
+	})
 }
 
 func lastApplied(b *testing.B, l *ledger.Ledger) {
