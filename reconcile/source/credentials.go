@@ -64,11 +64,18 @@ func (r *Repository) header(url string) transport.AuthMethod {
 	}
 	for _, s := range c.Raw.Section("http").Subsections {
 		name, value, ok := strings.Cut(s.Option("extraheader"), ":")
-		if ok && strings.HasPrefix(url, s.Name) {
+		if ok && below(url, s.Name) {
 			return header{strings.TrimSpace(name), strings.TrimSpace(value)}
 		}
 	}
 	return nil
+}
+
+// below reports whether an address is another one or lies below it: a host whose
+// name only begins alike is not sent what is another's.
+func below(url, at string) bool {
+	rest, ok := strings.CutPrefix(url, strings.TrimSuffix(at, "/"))
+	return ok && (rest == "" || rest[0] == '/')
 }
 
 // header is one that a request bears. Its value may be secret.

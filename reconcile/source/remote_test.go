@@ -345,3 +345,17 @@ func TestWhatAFetchBringsIsThereForWhoHasReadBefore(t *testing.T) {
 		}
 	}
 }
+
+func TestAHeaderGoesToItsOwnHostAlone(t *testing.T) {
+	bare := remote(t)
+	server := backend(t, bare, "hunter2").URL
+	for name, at := range map[string]string{"its host": server, "a host whose name begins so": server[:len(server)-1]} {
+		dir := repository(t, sample)
+		git(t, dir, "config", "credential.helper", "")
+		git(t, dir, "config", "http."+at+"/.extraheader", "Authorization: Basic Y2k6aHVudGVyMg==")
+		git(t, dir, "remote", "add", "origin", server+"/"+filepath.Base(bare))
+		if _, err := open(t, dir).RemoteRefs(t.Context()); (err == nil) != (at == server) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
