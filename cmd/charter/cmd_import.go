@@ -353,16 +353,23 @@ func (i *adoption) show(found *adopt.Declarations, p *plan.Plan, format string) 
 	for _, n := range i.notes {
 		a.note("warning: %s", noted(n))
 	}
-	tenants := 0
+	editions := i.count("catalog/edition-")
+	if found.New {
+		editions = len(found.Editions)
+	}
+	fmt.Fprintf(a.stdout, "%s written: %s, %s, %s\n", view.Counted(len(i.written), "file", "files"), view.Counted(editions, "edition", "editions"),
+		view.Counted(i.count("organisations/"), "organisation", "organisations"), view.Counted(i.count("tenants/"), "tenant", "tenants"))
+	return view.Plan(a.stdout, a.style(a.outTerminal), p)
+}
+
+// count counts the written files whose paths begin alike.
+func (i *adoption) count(prefix string) (n int) {
 	for _, name := range i.written {
-		if strings.HasPrefix(name, "tenants/") {
-			tenants++
+		if strings.HasPrefix(name, prefix) {
+			n++
 		}
 	}
-	fmt.Fprintf(a.stdout, "%s written: %s, %s, %s\n", view.Counted(len(i.written), "file", "files"),
-		view.Counted(len(found.Editions), "edition", "editions"), view.Counted(len(found.Organisations), "organisation", "organisations"),
-		view.Counted(tenants, "tenant", "tenants"))
-	return view.Plan(a.stdout, a.style(a.outTerminal), p)
+	return n
 }
 
 func noted(n adopt.Note) string {
