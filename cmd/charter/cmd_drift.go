@@ -6,22 +6,20 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/cmd/charter/internal/view"
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/reconcile"
 	"github.com/veonahealth/charter/reconcile/daemon"
-	"github.com/veonahealth/charter/reconcile/ledger"
-	"github.com/veonahealth/charter/reconcile/source"
-	"github.com/veonahealth/charter/schema"
 )
 
 type driftOptions struct {
 	repo   repoFlags
 	ehr    ehrFlags
 	scope  scopeFlags
-	root   string
+	root   rootFlag
 	output outputFlag
+
+	founded bool // whether there is a ledger to compare with
 }
 
 func (a *app) newDrift() *cobra.Command {
@@ -45,7 +43,7 @@ pending.`,
 	o.repo.bind(cmd)
 	o.ehr.bind(cmd)
 	o.scope.bind(cmd)
-	cmd.Flags().StringVar(&o.root, "root", "", "the `ID` of the ledger's first receipt")
+	o.root.bind(cmd)
 	o.output.bind(cmd, "text", "json")
 	return cmd
 }
@@ -80,7 +78,7 @@ func (a *app) drift(ctx context.Context, o *driftOptions) error {
 	if o.output.value == "json" {
 		err = view.JSON(a.stdout, result)
 	} else {
-		err = a.showDrift(&result, o.root != "")
+		err = a.showDrift(&result, o.founded)
 	}
 	if err != nil {
 		return err
@@ -103,12 +101,12 @@ func (d *drifted) codes() []exitCode {
 // compare reads the live state beside the declarations and what was applied.
 func (a *app) compare(ctx context.Context, o *driftOptions) (*reconcile.PlanRequest, reconcile.Observation, *plan.Plan, error) {
 	none := reconcile.Observation{}
-	repo, err := o.repo.open(ctx)
+	office, err := a.openOffice(ctx, o.repo, o.scope.env, o.root.root)
 	if err != nil {
-		return nil, none, nil, failHint(exitFailed, "name the fleet's folder with -C", "%w", err)
+		return nil, none, nil, err
 	}
-	defer repo.Close()
-	request, err := a.driftRequest(ctx, o, repo)
+	defer office.Close()
+	request, err := a.driftRequest(ctx, o, office)
 	if err != nil {
 		return nil, none, nil, err
 	}
@@ -116,73 +114,42 @@ func (a *app) compare(ctx context.Context, o *driftOptions) (*reconcile.PlanRequ
 	if err != nil {
 		return nil, none, nil, err
 	}
-	if err := a.bindLedger(ctx, o, repo, request); err != nil {
-		return nil, none, nil, err
-	}
 	p, found, err := reconcile.Plan(ctx, client, *request)
 	if err != nil {
 		return nil, none, nil, unread(err)
 	}
+	o.founded = office.Governance != nil
 	return request, found, p, nil
 }
 
-// driftRequest asks for a plan of what is declared.
-func (a *app) driftRequest(ctx context.Context, o *driftOptions, repo *source.Repository) (*reconcile.PlanRequest, error) {
+// driftRequest asks for a plan of what is declared, beside what was applied.
+func (a *app) driftRequest(ctx context.Context, o *driftOptions, office *office) (*reconcile.PlanRequest, error) {
 	now := a.now()
 	at, err := parseAt(o.scope.at, now)
 	if err != nil {
 		return nil, err
 	}
-	commit, err := repo.Resolve(o.repo.rev)
-	if err != nil {
-		return nil, fail(exitFailed, "%w", err)
-	}
-	fleet, err := a.evaluate(ctx, repo.Files(commit), o.repo.repo)
+	l, err := o.repo.evaluate(ctx, a, office.repo, o.repo.rev)
 	if err != nil {
 		return nil, err
 	}
-	environment, tenants, err := o.chosen(fleet)
+	environment, err := o.scope.environment(l.fleet)
 	if err != nil {
 		return nil, err
 	}
-	return &reconcile.PlanRequest{
-		Desired: &fleet.Desired, Tenants: tenants, Chosen: o.scope.chosen(), Environment: environment,
-		Source: plan.Source{Commit: commit.Hash, Ref: commit.Ref, Repository: repo.Remote(), Tree: commit.Tree},
+	tenants, err := o.scope.choose(l.fleet, environment.Environment)
+	if err != nil {
+		return nil, err
+	}
+	request := &reconcile.PlanRequest{
+		Desired: &l.fleet.Desired, Tenants: tenants, Chosen: o.scope.chosen(), Environment: environment,
+		Source: plan.Source{Commit: l.commit.Hash, Ref: l.commit.Ref, Repository: l.repository, Tree: l.commit.Tree},
 		At:     at, Now: now, ExpiresIn: defaultExpiry, Nonce: "drift",
-	}, nil
-}
-
-func (o *driftOptions) chosen(fleet *schema.Fleet) (catalog.ControlPlane, []catalog.Declaration, error) {
-	environment, err := o.scope.environment(fleet)
-	if err != nil {
-		return environment, nil, err
 	}
-	tenants, err := o.scope.choose(fleet, environment.Environment)
-	return environment, tenants, err
-}
-
-// bindLedger makes the comparison one with what was last applied, where somebody
-// has named the ledger.
-func (a *app) bindLedger(ctx context.Context, o *driftOptions, repo *source.Repository, request *reconcile.PlanRequest) error {
-	if o.root == "" {
-		exists, err := ledger.Exists(ctx, repo, request.Environment.Environment)
-		if err == nil && exists {
-			return failHint(exitTrust, "give --root ID, which charter init --audit printed", "a ledger is founded for environment %s, and nobody has said with which receipt it begins", request.Environment.Environment)
-		}
-		return err
+	if office.Governance != nil {
+		err = office.inLedger(ctx, request)
 	}
-	root, err := ledger.ParseID(o.root)
-	if err != nil {
-		return fail(exitUsage, "--root: %w", err)
-	}
-	keeper := overseer{
-		app: a, repo: func() *source.Repository { return repo }, fleet: o.repo.repo, environment: request.Environment.Environment, root: root,
-	}
-	governance, err := keeper.govern(ctx)
-	if err != nil {
-		return err
-	}
-	return governance.Bind(ctx, request)
+	return request, err
 }
 
 // showDrift tells the comparison in lines that end with a count.

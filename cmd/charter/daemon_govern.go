@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
@@ -35,12 +34,8 @@ func (o *overseer) govern(ctx context.Context) (*reconcile.Governance, error) {
 	if o.open != nil && o.of == repo {
 		return o.open, o.open.Ledger.Refresh(ctx)
 	}
-	cache := ""
-	if dir, err := o.app.cacheDir(); err == nil {
-		cache = filepath.Join(dir, "charter", "ledger")
-	}
 	g, err := reconcile.Govern(ctx, reconcile.GovernanceOptions{
-		Repo: repo, Environment: o.environment, Root: o.root, Cache: cache, Now: o.app.now,
+		Repo: repo, Environment: o.environment, Root: o.root, Cache: o.app.ledgerCache(), Now: o.app.now,
 		Evaluate: func(ctx context.Context, commit string) (*catalog.Desired, error) {
 			c, err := repo.Resolve(commit)
 			if err != nil {
@@ -69,6 +64,8 @@ type carrier struct {
 	// refused is what was refused last, so that the same is not asked again and
 	// again while nobody has approved anything.
 	refused string
+	// published are the digests of the open plans that were read last.
+	published map[*plan.Plan]plan.Digest
 }
 
 // act implements daemon.Act.
@@ -96,12 +93,35 @@ func (c *carrier) act(ctx context.Context, d daemon.Deed) ([]reconcile.Outcome, 
 	for _, o := range carried.Outcomes {
 		c.acted(string(o.State))
 	}
-	return carried.Outcomes, err
+	return carried.Outcomes, errors.Join(err, c.sweep(ctx, d.Governance, order.Others))
+}
+
+// sweep takes away the open plans of which everything has been done.
+func (c *carrier) sweep(ctx context.Context, g *reconcile.Governance, open []*plan.Plan) error {
+	plans := c.plans()
+	for _, p := range open {
+		spent := len(p.Scheduled) == 0
+		for i := range p.Batches {
+			spent = spent && len(g.Ledger.Spent(p.Batches[i].Digest)) > 0
+		}
+		if !spent {
+			continue
+		}
+		if err := plans.Delete(ctx, c.published[p]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *carrier) plans() *ledger.Plans {
+	return &ledger.Plans{Repo: c.overseer.repo(), Environment: c.overseer.environment, Now: c.overseer.app.now}
 }
 
 // approvals gathers the open plans with their bundles, and names all of them.
 func (c *carrier) approvals(ctx context.Context, order *reconcile.Order) (names []string, err error) {
-	plans := ledger.Plans{Repo: c.overseer.repo(), Environment: c.overseer.environment, Now: c.overseer.app.now}
+	plans := c.plans()
+	c.published = map[*plan.Plan]plan.Digest{}
 	digests, err := plans.List(ctx)
 	if err != nil {
 		return nil, err
@@ -119,6 +139,7 @@ func (c *carrier) approvals(ctx context.Context, order *reconcile.Order) (names 
 			continue // anybody who can push can put anything there
 		}
 		order.Others = append(order.Others, other)
+		c.published[other] = digest
 		for name, data := range open.Bundles {
 			order.Bundles = append(order.Bundles, reconcile.Bundle{Name: name, Data: data})
 			names = append(names, digest.String()+plan.DigestOf(data).String())

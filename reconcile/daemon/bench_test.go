@@ -40,7 +40,9 @@ func adopt(b *testing.B, n string) *world {
 	b.Cleanup(func() { branch.Close() })
 	w.daemon, err = daemon.New(daemon.Options{
 		Environment: catalog.DefaultEnvironment, Source: branch, EHR: client, Now: time.Now,
-		Evaluate: func(ctx context.Context, files fs.FS) (*schema.Fleet, error) { return schema.Load(ctx, files, schema.Options{}) },
+		Evaluate: func(ctx context.Context, files fs.FS) (*schema.Fleet, error) {
+			return schema.Load(ctx, files, schema.Options{})
+		},
 	})
 	if err != nil {
 		b.Fatal(err)

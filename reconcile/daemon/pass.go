@@ -65,6 +65,7 @@ func passID() string {
 
 // make does the pass. What goes wrong is a fault, or is said of its tenant.
 func (p *pass) make() {
+	p.ledger()
 	fresh := p.declarations()
 	if p.force == nil || p.ask.Depth <= Look && !fresh {
 		return
@@ -72,7 +73,6 @@ func (p *pass) make() {
 	if p.platform.waits(p.now) {
 		return
 	}
-	p.ledger()
 	p.live()
 }
 
@@ -142,6 +142,9 @@ func (p *pass) evaluate(newest source.Commit) bool {
 	if err == nil && force.plane.EHR != "" && !ehr.SameURL(force.plane.EHR, p.o.EHR.URL()) {
 		err = fmt.Errorf("environments.cue declares the platform %s, and the daemon was given %s", force.plane.EHR, p.o.EHR.URL())
 	}
+	if err == nil {
+		err = p.vanished(fleet)
+	}
 	p.problems = ""
 	if err != nil {
 		p.problems = err.Error()
@@ -153,6 +156,23 @@ func (p *pass) evaluate(newest source.Commit) bool {
 	}
 	p.moveTo(force)
 	return true
+}
+
+// vanished refuses declarations that have lost, without a tombstone, what was
+// declared when everything was last applied.
+func (p *pass) vanished(fleet *schema.Fleet) error {
+	if p.governance == nil {
+		return nil
+	}
+	last, err := p.governance.LastApplied(p.ctx)
+	if err != nil || last == nil {
+		return err
+	}
+	problems, err := schema.Vanished(last.Desired, &fleet.Desired, last.At)
+	if err == nil && len(problems) > 0 {
+		err = problems
+	}
+	return err
 }
 
 // moveTo takes a commit into force, and notes what is to be looked at for it.
