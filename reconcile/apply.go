@@ -61,6 +61,9 @@ type ApplyRequest struct {
 	Allowed   map[plan.Digest]bool      // the batches that may be carried out; nil for all
 	Receipt   string                    // the id of the receipt that every write names; "" where no ledger is founded
 	Now       time.Time
+	// Mandate gives the field of that name of a batch's authority; nil, or giving nil,
+	// where people approved it.
+	Mandate func(*plan.Batch) (json.RawMessage, error)
 	// Progress is called after each batch, by one goroutine at a time; may be nil.
 	Progress func(done, of int, o Outcome)
 }
@@ -229,6 +232,12 @@ func (a *applier) authority(b *plan.Batch) (*ehr.Authority, error) {
 		authority.Approvals = append(authority.Approvals, ehr.Approval{
 			Bundle: s.Bundle, Count: len(s.Leaves), Index: index, Proof: proof,
 		})
+	}
+	if a.request.Mandate != nil {
+		var err error
+		if authority.Mandate, err = a.request.Mandate(b); err != nil {
+			return nil, err
+		}
 	}
 	return authority, nil
 }

@@ -64,31 +64,45 @@ func (g *Governance) auditOne(ctx context.Context, r *ledger.Receipt) (string, e
 	if r.Intent.Act != ledger.Apply || r.Outcome == nil {
 		return "", nil
 	}
-	data, err := g.Ledger.Plan(r)
-	if err != nil {
-		return "", asTrust(err)
-	}
-	p, err := plan.Decode(data)
-	if err != nil {
-		return fmt.Sprintf("its plan: %s", err), nil
-	}
-	roster, err := g.roster(ctx, r.Intent.Policy)
-	if err != nil {
-		return "", err
-	}
-	approvals, text, err := g.approvalsOf(r, roster.Verifier())
+	_, verdict, text, err := g.rejudge(ctx, r)
 	if err != nil || text != "" {
 		return text, err
 	}
+	return unauthorised(r, verdict), nil
+}
+
+// rejudge judges the plan of a receipt once more, by the policy of its day. A text
+// says what does not let it be judged; "".
+func (g *Governance) rejudge(ctx context.Context, r *ledger.Receipt) (*plan.Plan, *policy.Verdict, string, error) {
+	data, err := g.Ledger.Plan(r)
+	if err != nil {
+		return nil, nil, "", asTrust(err)
+	}
+	p, err := plan.Decode(data)
+	if err != nil {
+		return nil, nil, fmt.Sprintf("its plan: %s", err), nil
+	}
+	roster, err := g.roster(ctx, r.Intent.Policy)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	approvals, text, err := g.approvalsOf(r, roster.Verifier())
+	if err != nil || text != "" {
+		return p, nil, text, err
+	}
 	desired, err := g.declared(ctx, p.Source.Commit)
 	if err != nil {
-		return "", err
+		return nil, nil, "", err
+	}
+	mandate, err := g.mandateOf(r, roster.Verifier())
+	if err != nil {
+		return p, nil, "", err
 	}
 	verdict := policy.Judge(policy.Input{
 		Plan: p, PlanDigest: plan.DigestOf(data), Roster: roster, Now: r.Intent.CreatedAt, Environment: g.o.Environment,
-		Desired: desired, Approvals: approvals, Leaves: [][]plan.Digest{p.Leaves()},
+		Desired: desired, Approvals: approvals, Leaves: [][]plan.Digest{p.Leaves()}, Mandate: mandate,
 	})
-	return unauthorised(r, &verdict), nil
+	return p, &verdict, "", nil
 }
 
 // approvalsOf opens the bundles that a receipt holds.

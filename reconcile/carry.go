@@ -25,6 +25,7 @@ type Order struct {
 	Bundles  []Bundle
 	Others   []*plan.Plan // open plans whose approvals may count too
 	Only     map[catalog.TenantID]bool
+	Mandate  [][]byte // the bundles of one mandate to correct drift; nil for none
 	Signer   *seal.Signer
 	Author   source.Author // of the receipt's commits
 	Progress func(done, of int, o Outcome)
@@ -68,6 +69,9 @@ func (g *Governance) Carry(ctx context.Context, e EHR, o Order) (*Carried, error
 	if err != nil {
 		return nil, err
 	}
+	if err := g.duties(ctx, &o); err != nil {
+		return nil, err
+	}
 	platform, err := e.Platform(ctx)
 	if err != nil {
 		return nil, err
@@ -81,7 +85,7 @@ func (g *Governance) Carry(ctx context.Context, e EHR, o Order) (*Carried, error
 		return nil, err
 	}
 	j, err := g.Judge(ctx, Case{
-		Plan: o.Plan, Digest: digest, Bundles: o.Bundles, Others: o.Others, Live: live,
+		Plan: o.Plan, Digest: digest, Bundles: o.Bundles, Others: o.Others, Mandate: o.Mandate, Live: live,
 		Instance: platform.Instance, Restored: testimony.Restored != "",
 	})
 	if err != nil {
@@ -99,6 +103,7 @@ func (g *Governance) Carry(ctx context.Context, e EHR, o Order) (*Carried, error
 	approvals, allowed := j.authority(o.Plan)
 	done.Outcomes, err = Apply(ctx, e, ApplyRequest{
 		Plan: o.Plan, Digest: digest, Approvals: approvals, Only: o.Only, Allowed: allowed, Receipt: done.Receipt, Now: now, Progress: o.Progress,
+		Mandate: j.byMandate(o),
 	})
 	finish, cancel := outlast(ctx)
 	defer cancel()
@@ -217,6 +222,7 @@ func (g *Governance) begin(ctx context.Context, e EHR, w ledger.Writer, o Order,
 		}
 		draft.Intent.Approvals = append(draft.Intent.Approvals, ledger.Approval{Bundle: name, By: by})
 	}
+	j.keepMandate(draft.Files, o)
 	r, err := g.Ledger.Intent(ctx, w, draft)
 	return r, asTrust(err)
 }

@@ -23,6 +23,8 @@ type Case struct {
 	Digest  plan.Digest // of its file
 	Bundles []Bundle    // beside it, and beside other open plans
 	Others  []*plan.Plan
+	// Mandate are the bundles of one mandate to correct drift; nil for none.
+	Mandate [][]byte
 	// Live is how many rows there are; zero where the platform is not asked, and then
 	// what was last applied is counted.
 	Live     policy.Live
@@ -68,6 +70,9 @@ func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
 		j.bundles = append(j.bundles, b)
 	}
 	in.Approvals = j.approvals
+	if err := g.mandated(&in, verifier, c.Mandate); err != nil {
+		return nil, err
+	}
 	in.Spent = g.spent(verifier)
 	j.Verdict = policy.Judge(in)
 	return j, nil

@@ -36,11 +36,12 @@ type Daemon struct {
 		Timezone string `json:"timezone"`
 		Pass     string `json:"pass"`
 	} `json:"schedules"`
-	Mode         string `json:"mode"`
-	Root         string `json:"root"`          // "" where no ledger is founded
-	KeyFile      string `json:"key_file"`      // "" for none
-	PasswordFile string `json:"password_file"` // "" for none
-	Listen       string `json:"listen"`
+	Mode         string   `json:"mode"`
+	Root         string   `json:"root"`          // "" where no ledger is founded
+	KeyFile      string   `json:"key_file"`      // "" for none
+	PasswordFile string   `json:"password_file"` // "" for none
+	Mandate      []string `json:"mandate"`       // files of its bundles
+	Listen       string   `json:"listen"`
 	// Proxy is nil where nobody stands before the pages.
 	Proxy *struct {
 		From   []string `json:"from"`

@@ -84,6 +84,9 @@ func resolvePaths(c *schema.Daemon, dir string) {
 	for i := range c.Notices {
 		paths = append(paths, &c.Notices[i].URLFile)
 	}
+	for i := range c.Mandate {
+		paths = append(paths, &c.Mandate[i])
+	}
 	for _, path := range paths {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(dir, *path)

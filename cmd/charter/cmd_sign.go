@@ -165,7 +165,10 @@ func (a *app) newSign() *cobra.Command {
 		Use:   "sign FILE",
 		Short: "Put your signature on exactly what a plan says",
 		Long: `Sign writes a signature beside the plan, as FILE.<key>.sigstore.json: a Sigstore
-bundle that cosign can check. Read the plan first: charter show FILE.`,
+bundle that cosign can check. Read the plan first: charter show FILE.
+
+A file of kind "charter.mandate" is signed as a mandate: what drift a daemon may
+correct by itself. examples/daemon has one.`,
 		Example: `  charter sign plan.json --key reviewer.key
   charter sign plan.json --key reviewer.key --comment "OPS-114, agreed with the ward"`,
 		Args: cobra.ExactArgs(1),
@@ -180,6 +183,9 @@ bundle that cosign can check. Read the plan first: charter show FILE.`,
 }
 
 func (a *app) sign(o *signOptions) error {
+	if terms, err := readMandate(o.file); terms != nil || err != nil {
+		return a.signMandate(o, terms, err)
+	}
 	file, err := readPlan(o.file)
 	if err != nil {
 		return err

@@ -60,6 +60,7 @@ type carrier struct {
 	overseer *overseer
 	ehr      reconcile.EHR
 	signer   *seal.Signer
+	mandate  [][]byte // the bundles of the mandate to correct drift; nil for none
 	acted    func(outcome string)
 	// refused is what was refused last, so that the same is not asked again and
 	// again while nobody has approved anything.
@@ -70,7 +71,7 @@ type carrier struct {
 
 // act implements daemon.Act.
 func (c *carrier) act(ctx context.Context, d daemon.Deed) ([]reconcile.Outcome, error) {
-	order := reconcile.Order{Plan: d.Plan, Only: d.Only, Signer: c.signer}
+	order := reconcile.Order{Plan: d.Plan, Only: d.Only, Mandate: c.mandate, Signer: c.signer}
 	published, err := c.approvals(ctx, &order)
 	if err != nil {
 		return nil, err
@@ -169,5 +170,13 @@ func (a *app) govern(w *watch, c *schema.Daemon, p *parts, client *ehr.Client, a
 	if err != nil {
 		return nil, nil, err
 	}
-	return o, (&carrier{overseer: o, ehr: client, signer: signer, acted: acted}).act, nil
+	carrier := &carrier{overseer: o, ehr: client, signer: signer, acted: acted}
+	for _, file := range c.Mandate {
+		bundle, err := readFile(file, maxBundle)
+		if err != nil {
+			return nil, nil, fmt.Errorf("mandate: %w", err)
+		}
+		carrier.mandate = append(carrier.mandate, bundle)
+	}
+	return o, carrier.act, nil
 }
