@@ -97,9 +97,9 @@ func TestWhatAsksForTooMuchIsRefusedByName(t *testing.T) {
 }
 
 func TestWhatTakesTooLongIsRefusedByName(t *testing.T) {
-	sandbox := newSandbox(t, 1).Within(300 * time.Millisecond)
+	sandbox := newSandbox(t, 1).Within(3 * time.Second) // what the others take even on a busy machine
 	problems := load(t, beside(t, loops()), schema.Options{Sandbox: sandbox}).problems
-	expect(t, problems, greedy+":1:1: evaluating it takes longer than 0.3 s [CH0115]")
+	expect(t, problems, greedy+":1:1: evaluating it takes longer than 3 s [CH0115]")
 	if r := load(t, beside(t, around(`"N"`, "")), schema.Options{Sandbox: sandbox.Within(time.Minute)}); r.fleet == nil {
 		t.Errorf("afterwards: %s", lines(r.problems))
 	}

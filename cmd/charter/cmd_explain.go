@@ -179,6 +179,20 @@ correct the declaration at the file and line that are named.`},
 	{"tombstone", "something ends, because its end is declared", `
 A licence that is revoked, or an administrator who is withdrawn. Once it has been
 applied, the tombstone may be deleted with what it buried.`},
+	{"drift-added", "a row goes that other hands brought", `
+The declarations have not moved since the last apply, and the platform has: somebody
+granted the module by hand. To keep it, declare it; else the plan takes it back.`},
+	{"drift-removed", "a row comes back that other hands took away", `
+The declarations have not moved since the last apply, and the platform has: somebody
+revoked the module by hand. To leave it off, declare that; else the plan restores it.`},
+	{"threshold", "a plan takes away more than the policy lets one plan", `
+Make smaller plans (--tenant), close what is to be closed by a tombstone, or have the
+policy's break_glass used for this plan, where it names thresholds.`},
+	{"window", "a plan is outside of the times at which it may be applied", `
+The policy's windows say when. Apply it then; the approvals stay good.`},
+	{"restored", "the platform was put back behind the newest receipt", `
+Its audit trail no longer holds what the ledger saw. Nothing is written until somebody
+says, signed, that this is known: charter recover --reason. Then plan again.`},
 	{"unknown-module", "a row is held: the catalogue does not have its module", `
 charter does not judge what it does not know. The row stays as it is live until
 the catalogue has a module of that ehr_key.`},
@@ -217,6 +231,9 @@ same plan again while it holds.`},
 	{"exit 0", "done", `With --detailed-exitcode also: nothing to change.`},
 	{"exit 1", "it could not be done", `The message says what went wrong.`},
 	{"exit 2", "there are changes", `Of plan with --detailed-exitcode alone. Never an error.`},
+	{"exit 3", "live has drifted", `
+Of drift, and of daemon --once: rows are live that what was last applied does not
+have, or the reverse. Nothing was written.`},
 	{"exit 4", "blocked", `An approval is missing, or somebody has said no. The message names what would let it pass.`},
 	{"exit 5", "the plan no longer holds", `
 It has expired, judges dates by another time than its own, or every tenant of it
