@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/veonahealth/charter/catalog"
 )
@@ -9,6 +10,9 @@ import (
 // Base is what a batch stands on: it may be written only while that is so. A nil
 // Base stands on there being nothing yet.
 type Base struct {
+	// At is the time that the rows were scheduled for, and approved before: they may
+	// be written from then on, whatever the revision.
+	At *time.Time `json:"at,omitempty"`
 	// Content is the digest of what is there, for what has no revision.
 	Content *Digest `json:"content,omitempty"`
 	// ETag and Revision are the stamp of a grant or an edition.
@@ -44,6 +48,8 @@ func (b *Base) Line() string {
 	switch {
 	case b == nil:
 		return "base none"
+	case b.At != nil:
+		return AtLine(*b.At)
 	case b.Content != nil:
 		return "base " + b.Content.String()
 	case b.Provisioned != nil:
@@ -61,6 +67,8 @@ func (b *Base) Words() string {
 		return "nothing"
 	case stamped:
 		return fmt.Sprintf("revision %d", stamp.Revision)
+	case b.At != nil:
+		return "what was scheduled for " + catalog.FormatTime(*b.At)
 	case b.Provisioned != nil:
 		return fmt.Sprintf("what provisioning makes of revision %d", *b.Provisioned)
 	}
@@ -75,7 +83,7 @@ func (b *Base) valid() bool {
 	}
 	stamp, stamped := b.Stamp()
 	kinds := 0
-	for _, is := range []bool{b.Content != nil, b.Provisioned != nil, stamped} {
+	for _, is := range []bool{b.At != nil, b.Content != nil, b.Provisioned != nil, stamped} {
 		if is {
 			kinds++
 		}

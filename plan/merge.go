@@ -48,8 +48,9 @@ type Builder struct {
 	// edition or out of it.
 	turned map[catalog.EditionKey]map[string]bool
 	// history tells what was last applied; nil where there is no ledger.
-	history History
-	target  *Last // the branch that is merged into; nil where there is none
+	history   History
+	scheduled Scheduled
+	target    *Last // the branch that is merged into; nil where there is none
 }
 
 // Part is what a plan says of one tenant.
@@ -60,6 +61,7 @@ type Part struct {
 	held       []Held
 	refusals   []Refusal
 	unreadable []Unreadable
+	warnings   []Warning
 }
 
 // Header is what a plan says of its making. Times are cut to seconds.
@@ -76,6 +78,7 @@ type Header struct {
 	// ledger is founded.
 	LastPolicy, LastCatalog *Digest
 	History                 History // nil where no ledger is founded
+	Scheduled               Scheduled
 	// Target is the branch that what is planned is to be merged into: what a plan of
 	// it would change too is marked. Nil where nothing is merged.
 	Target *catalog.Desired
@@ -90,7 +93,7 @@ func NewBuilder(h Header, c *catalog.Catalog, holds []catalog.Hold) *Builder {
 		FormatVersion: FormatVersion, Kind: Kind, Environment: h.Environment.String(), Instance: h.Instance,
 		Base: h.Base, Nonce: h.Nonce, Live: h.Live, Source: h.Source, Policy: h.Policy, Catalog: h.Catalog, Warnings: h.Warnings,
 		Batches: []Batch{}, Scheduled: []Entry{}, Held: []Held{}, Refusals: []Refusal{}, Unreadable: []Unreadable{},
-	}, holds: map[catalog.TenantID][]catalog.Hold{}, turned: map[catalog.EditionKey]map[string]bool{}, history: h.History}
+	}, holds: map[catalog.TenantID][]catalog.Hold{}, turned: map[catalog.EditionKey]map[string]bool{}, history: h.History, scheduled: h.Scheduled}
 	if h.Target != nil {
 		b.target = &Last{Desired: h.Target, At: b.plan.At}
 	}
@@ -126,6 +129,9 @@ func (b *Builder) Tenant(t *catalog.Tenant, live Live) (Part, error) {
 		}
 		return old.merge(was, live)
 	})
+	if err == nil {
+		err = b.due(&p, t)
+	}
 	return p, err
 }
 
@@ -195,6 +201,7 @@ func (b *Builder) Add(p Part) {
 	b.plan.Held = append(b.plan.Held, p.held...)
 	b.plan.Refusals = append(b.plan.Refusals, p.refusals...)
 	b.plan.Unreadable = append(b.plan.Unreadable, p.unreadable...)
+	b.plan.Warnings = append(b.plan.Warnings, p.warnings...)
 }
 
 // Warn adds a warning of what could not be planned.

@@ -75,11 +75,10 @@ func (g *Governance) Recover(ctx context.Context, e EHR, by Signatory, reason st
 	if err != nil {
 		return ledger.ID{}, unwitnessed(err)
 	}
-	intent := ledger.Intent{Act: ledger.Recover, Instance: platform.Instance, Reason: reason}
-	if head.Seq > 0 {
-		intent.Audit = &ledger.AuditEntry{Hash: head.Hash, Seq: head.Seq}
-	}
-	return g.act(ctx, by, intent)
+	return g.act(ctx, by, ledger.Intent{
+		Act: ledger.Recover, Instance: platform.Instance, Reason: reason,
+		Audit: &ledger.AuditEntry{Hash: head.Hash, Seq: head.Seq}, // of seq 0 where its trail is empty
+	})
 }
 
 // Seal writes the receipt by which the commits up to one are taken as they are.

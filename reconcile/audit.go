@@ -98,10 +98,14 @@ func (g *Governance) rejudge(ctx context.Context, r *ledger.Receipt) (*plan.Plan
 	if err != nil {
 		return p, nil, "", err
 	}
-	verdict := policy.Judge(policy.Input{
+	in := policy.Input{
 		Plan: p, PlanDigest: plan.DigestOf(data), Roster: roster, Now: r.Intent.CreatedAt, Environment: g.o.Environment,
 		Desired: desired, Approvals: approvals, Leaves: [][]plan.Digest{p.Leaves()}, Mandate: mandate,
-	})
+	}
+	if _, err := g.scheduled(&in, &Judgement{leaves: map[seal.Batches][]plan.Digest{}}); err != nil {
+		return p, nil, "", err
+	}
+	verdict := policy.Judge(in)
 	return p, &verdict, "", nil
 }
 

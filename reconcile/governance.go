@@ -35,6 +35,9 @@ type GovernanceOptions struct {
 	Root        ledger.ID // of the founding receipt, known beforehand
 	// Evaluate gives what a commit declares.
 	Evaluate func(ctx context.Context, commit string) (*catalog.Desired, error)
+	// Newest is the newest commit that is known, whose holds count for older plans
+	// too; "" for none.
+	Newest string
 	// Cache is a folder in which to keep what was verified; "" for none.
 	Cache string
 	Now   func() time.Time
@@ -186,6 +189,11 @@ func (g *Governance) History(ctx context.Context) plan.History {
 func (g *Governance) Bind(ctx context.Context, r *PlanRequest) error {
 	policy, catalogue := g.Ledger.Policy().Digest, g.Ledger.Catalog().Digest
 	r.History, r.LastPolicy, r.LastCatalog = g.History(ctx), &policy, &catalogue
+	r.Scheduled = func(entry plan.Digest) bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return len(g.Ledger.Scheduled(entry)) > 0 && len(g.Ledger.Spent(entry)) == 0
+	}
 	if last, found := g.Ledger.LastApply(); found {
 		r.Base = &plan.Applied{Commit: last.Commit, Receipt: last.Receipt.String()}
 	}

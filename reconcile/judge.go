@@ -9,6 +9,7 @@ import (
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/plan/policy"
 	"github.com/veonahealth/charter/plan/seal"
+	"github.com/veonahealth/charter/reconcile/ledger"
 )
 
 // Bundle is a signature's file, as it was found.
@@ -60,7 +61,11 @@ func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
 		in.Leaves = append(in.Leaves, leaves)
 	}
 	verifier := roster.Verifier()
-	for _, b := range c.Bundles {
+	scheduled, err := g.scheduled(&in, j)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range append(scheduled, c.Bundles...) {
 		opened, err := verifier.Open(b.Data)
 		if err != nil {
 			in.Unverified = append(in.Unverified, policy.Unverified{Name: b.Name, Err: err})
@@ -78,13 +83,64 @@ func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
 	return j, nil
 }
 
+// scheduled finds what has come due, and the approvals that were given before its
+// time: they lie beside the receipts that scheduled it.
+func (g *Governance) scheduled(in *policy.Input, j *Judgement) (bundles []Bundle, err error) {
+	for i := range in.Plan.Batches {
+		b := &in.Plan.Batches[i]
+		if b.Base == nil || b.Base.At == nil {
+			continue
+		}
+		for _, n := range g.Ledger.Scheduled(b.Digest) {
+			r, err := g.Ledger.At(n)
+			if err != nil {
+				return nil, asTrust(err)
+			}
+			in.Due = append(in.Due, policy.Due{Batch: b.Digest, Entry: b.Digest, At: *b.Base.At})
+			more, err := g.signedWith(r, in, j)
+			if err != nil {
+				return nil, err
+			}
+			bundles = append(bundles, more...)
+		}
+	}
+	return bundles, nil
+}
+
+// signedWith are the bundles of a receipt, whose plan's leaves may have been
+// signed.
+func (g *Governance) signedWith(r *ledger.Receipt, in *policy.Input, j *Judgement) (bundles []Bundle, err error) {
+	data, err := g.Ledger.Plan(r)
+	if err != nil {
+		return nil, asTrust(err)
+	}
+	p, err := plan.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	leaves := p.Leaves()
+	j.leaves[seal.Batches{Root: p.BatchesRoot, Count: len(leaves)}] = leaves
+	in.Leaves = append(in.Leaves, leaves)
+	for _, f := range r.Intent.Files {
+		if !strings.HasSuffix(f.Name, bundleSuffix) {
+			continue
+		}
+		data, err := g.Ledger.File(r, f.Name)
+		if err != nil {
+			return nil, asTrust(err)
+		}
+		bundles = append(bundles, Bundle{Name: f.Name, Data: data})
+	}
+	return bundles, nil
+}
+
 // facts adds what the commits and the ledger say.
 func (g *Governance) facts(ctx context.Context, in *policy.Input) error {
 	var err error
 	if in.Desired, err = g.declared(ctx, in.Plan.Source.Commit); err != nil {
 		return err
 	}
-	in.Holds = in.Desired.Holds
+	in.Holds = g.newestHolds(ctx, in.Plan.Source.Commit, in.Desired.Holds)
 	var untrusted *TrustError
 	if err := g.Ancestry(ctx, in.Plan.Source.Commit); errors.As(err, &untrusted) {
 		in.Trust = untrusted
@@ -109,6 +165,22 @@ func (g *Governance) facts(ctx context.Context, in *policy.Input) error {
 	}
 	in.Writers, err = g.writers(ctx, in.Plan, in.Desired)
 	return err
+}
+
+// newestHolds are those of the newest commit that is known, where it descends from
+// the plan's and loads; else the plan's own.
+func (g *Governance) newestHolds(ctx context.Context, commit string, own []catalog.Hold) []catalog.Hold {
+	if g.o.Newest == "" || g.o.Newest == commit {
+		return own
+	}
+	if is, err := g.o.Repo.IsAncestor(ctx, commit, g.o.Newest); err != nil || !is {
+		return own
+	}
+	newest, err := g.declared(ctx, g.o.Newest)
+	if err != nil {
+		return own
+	}
+	return newest.Holds
 }
 
 func asksForWriters(p *catalog.Policy) bool {

@@ -28,6 +28,7 @@ type PlanRequest struct {
 	// History tells what was last applied, LastPolicy and LastCatalog what of the
 	// fleet's own rules; nil where no ledger is founded.
 	History                 plan.History
+	Scheduled               plan.Scheduled // what receipts say was scheduled
 	LastPolicy, LastCatalog *plan.Digest
 	// Seen is told of each tenant as it was read, by many goroutines; nil for
 	// nobody.
@@ -170,6 +171,6 @@ func newBuilder(e EHR, r *PlanRequest, instance string) (*plan.Builder, error) {
 		Environment: r.Environment.Environment, Instance: instance, Nonce: r.Nonce,
 		Live:   plan.Observation{EHR: e.URL(), ObservedAt: r.Now},
 		Source: r.Source, Policy: policy, Catalog: digest, Warnings: r.Warnings,
-		Target: r.Target, Base: r.Base, History: r.History, LastPolicy: r.LastPolicy, LastCatalog: r.LastCatalog,
+		Target: r.Target, Base: r.Base, History: r.History, Scheduled: r.Scheduled, LastPolicy: r.LastPolicy, LastCatalog: r.LastCatalog,
 	}, r.Desired.Catalog, r.Desired.Holds), nil
 }

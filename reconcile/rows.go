@@ -65,6 +65,9 @@ func (a *applier) standsOn(b *plan.Batch, live *catalog.Grant, revoked, granted 
 	if stamp, ok := b.Base.Stamp(); ok {
 		return stamp == live.Stamp
 	}
+	if b.Base.At != nil { // on any revision, and whole
+		return !a.request.Now.Before(*b.Base.At) && len(revoked.Minus(live.Rows)) == 0 && len(granted.Minus(live.Rows)) == len(granted)
+	}
 	made, err := a.madeFor(b.Tenant)
 	return err == nil && b.Base.Provisioned != nil && live.Stamp.Revision == *b.Base.Provisioned+1 &&
 		len(made.Minus(live.Rows)) == 0 && len(revoked.Minus(live.Rows)) == 0 && len(granted.Minus(live.Rows)) == len(granted)

@@ -83,6 +83,9 @@ var errEnough = errors.New("enough")
 
 // holds reports whether the audit trail has an entry as it was seen.
 func holds(ctx context.Context, e EHR, seen *ledger.AuditEntry) (found bool, err error) {
+	if seen.Seq == 0 {
+		return true, nil // it was empty, and may have begun since
+	}
 	err = e.Audit(ctx, seen.Seq-1, func(entry ehr.Entry) error {
 		found = entry.Seq == seen.Seq && entry.Hash == seen.Hash
 		return errEnough

@@ -12,7 +12,6 @@ import (
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
-	"github.com/veonahealth/charter/plan/seal"
 	"github.com/veonahealth/charter/reconcile"
 	"github.com/veonahealth/charter/reconcile/ledger"
 	"github.com/veonahealth/charter/reconcile/source"
@@ -89,8 +88,12 @@ func (o *office) govern(ctx context.Context, root string) error {
 	if err != nil {
 		return fail(exitUsage, "--root: %w", err)
 	}
+	newest, err := o.repo.Resolve("HEAD")
+	if err != nil {
+		return fail(exitFailed, "%w", err)
+	}
 	o.Governance, err = reconcile.Govern(ctx, reconcile.GovernanceOptions{
-		Repo: o.repo, Environment: o.environment, Root: id, Evaluate: o.evaluate, Cache: o.app.ledgerCache(), Now: o.app.now,
+		Newest: newest.Hash, Repo: o.repo, Environment: o.environment, Root: id, Evaluate: o.evaluate, Cache: o.app.ledgerCache(), Now: o.app.now,
 	})
 	return err
 }
@@ -246,6 +249,3 @@ func (o *office) inLedger(ctx context.Context, r *reconcile.PlanRequest) error {
 	}
 	return err
 }
-
-// key opens the private key that receipts are signed with.
-func (o *office) key(k *keyFlags) (*seal.Signer, error) { return k.open(o.app) }

@@ -26,7 +26,8 @@ type Entry struct {
 	// Revision is the one that the write led to; 0 for what has none.
 	Revision  int64 `json:"revision"`
 	Authority *struct {
-		Batch string `json:"batch"`
+		Batch   string `json:"batch"`
+		Receipt string `json:"receipt"`
 	} `json:"authority"` // nil where the write had none
 }
 

@@ -1,0 +1,309 @@
+package reconcile_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/examples/ehr/ehrtest"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/policy"
+	"github.com/veonahealth/charter/plan/seal"
+	"github.com/veonahealth/charter/reconcile"
+	"github.com/veonahealth/charter/reconcile/ledger"
+)
+
+// refusedBy asserts that nothing was done, by which brake, and with what status.
+func refusedBy(t *testing.T, err error, brake policy.Brake, exit int) {
+	t.Helper()
+	var refused *reconcile.RefusedError
+	if !errors.As(err, &refused) || refused.Refusal.Brake != brake || refused.Refusal.Exit != exit {
+		t.Fatalf("error %v, want a refusal by %s with %d", err, brake, exit)
+	}
+}
+
+func TestAPlanIsCarriedOutOnceByThoseWhoMay(t *testing.T) {
+	c := newCourt(t)
+	_, file := c.plan()
+	_, err := c.carry(file)
+	refusedBy(t, err, policy.Missing, 4)
+	_, err = c.carry(file, c.bundle("ci", file, seal.Approve))
+	refusedBy(t, err, policy.Missing, 4)
+	_, err = c.carry(file, c.bundle("ann", file, seal.Approve), c.bundle("bob", file, seal.Reject))
+	refusedBy(t, err, policy.Missing, 4)
+	if n := len(c.ehr.Audit(t)); n != 0 {
+		t.Fatalf("%d writes before anybody approved", n)
+	}
+	done, err := c.carry(file, c.bundle("ann", file, seal.Approve))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range done.Outcomes {
+		if o.State != reconcile.Done {
+			t.Errorf("%s: %s %s", o.Subject, o.State, o.Text)
+		}
+	}
+	for _, e := range c.ehr.Audit(t) {
+		if e.Authority == nil || e.Authority.Receipt != done.Receipt {
+			t.Errorf("%s bears %+v, and not receipt %s", e.Event, e.Authority, done.Receipt)
+		}
+	}
+	var replayed *reconcile.ReplayedError
+	if _, err := c.carry(file, c.bundle("ann", file, seal.Approve)); !errors.As(err, &replayed) {
+		t.Errorf("again: %v", err)
+	}
+	if p, _ := c.plan(); !p.Empty() {
+		t.Errorf("still: %v", changes(p))
+	}
+}
+
+// An end that is approved with its grant is carried out at its time, by that
+// approval alone, and once.
+func TestWhatWasScheduledIsWrittenByItsOwnApproval(t *testing.T) {
+	c := newCourt(t)
+	c.tenant("a", `grants: ward: {reason: "pilot", until: "2026-12-01"}`)
+	c.ship("a pilot")
+	if c.ehr.Gate(t, "a", "main", "/ward") != 200 {
+		t.Fatal("the grant is not there")
+	}
+	c.now = time.Date(2026, 12, 2, 0, 0, 0, 0, time.UTC)
+	p, file := c.plan()
+	if len(p.Batches) != 1 || p.Batches[0].Base.Line() != "at 2026-12-01T00:00:00Z" {
+		t.Fatalf("batches %+v", p.Batches)
+	}
+	if _, err := c.carry(file); err != nil {
+		t.Fatal(err)
+	}
+	if c.ehr.Gate(t, "a", "main", "/ward") != 403 {
+		t.Fatal("the grant is there still")
+	}
+	// other hands bring it back: that end is spent
+	c.ehr.Put(t, "a", append(c.ehr.Grant(t, "a").Rows, "main ward")...)
+	_, file = c.plan()
+	_, err := c.carry(file)
+	refusedBy(t, err, policy.Missing, 4)
+}
+
+func TestAScheduledEndThatMovedAsksAgain(t *testing.T) {
+	c := newCourt(t)
+	c.tenant("a", `grants: ward: {reason: "pilot", until: "2026-12-01"}`)
+	c.ship("a pilot")
+	c.tenant("a", `grants: ward: {reason: "pilot", until: "2026-11-25"}`)
+	c.commit("shorter")
+	c.now = time.Date(2026, 12, 2, 0, 0, 0, 0, time.UTC)
+	_, file := c.plan()
+	_, err := c.carry(file)
+	refusedBy(t, err, policy.Missing, 4)
+}
+
+func TestWhatIsApprovedGoesAheadAndTheRestStaysPending(t *testing.T) {
+	c := newCourt(t)
+	c.tenant("a", "")
+	c.tenant("b", "")
+	c.ship("two")
+	c.tenant("a", `grants: ward: reason: "x"`)
+	c.tenant("b", `grants: ward: reason: "x"`)
+	c.commit("grants")
+	_, file := c.plan()
+	some := c.bundle("ann", file, seal.Approve, "a")
+	done, err := c.carry(file, some)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(done.Outcomes) != 1 || c.ehr.Gate(t, "a", "main", "/ward") != 200 || c.ehr.Gate(t, "b", "main", "/ward") != 403 {
+		t.Fatalf("outcomes %v", states(done.Outcomes))
+	}
+	p, _ := c.plan()
+	if got := changes(p); len(got) != 1 || p.Batches[0].Changes[0].Class != plan.Pending {
+		t.Errorf("the rest is %v", got)
+	}
+	if _, err := c.carry(file, some, c.bundle("bob", file, seal.Approve)); err != nil {
+		t.Fatal(err)
+	}
+	if c.ehr.Gate(t, "b", "main", "/ward") != 200 {
+		t.Error("the rest was not taken up")
+	}
+}
+
+// A plan that was begun and cut off is taken up under its own receipt; one of
+// another plan blocks for a while and is then ended with what the platform shows.
+func TestAReceiptWithoutAnOutcomeIsTakenUp(t *testing.T) {
+	c := newCourt(t)
+	p, file := c.plan()
+	digest := plan.DigestOf(file)
+	begin := func(file []byte) ledger.ID {
+		g := must(c.open())(t)
+		intent := ledger.Intent{Act: ledger.Apply, At: c.now, Commit: p.Source.Commit, Tree: p.Source.Tree, Instance: p.Instance, Approvals: []ledger.Approval{}, Batches: []ledger.Batch{}}
+		for _, b := range must(plan.Decode(file))(t).Batches {
+			intent.Batches = append(intent.Batches, ledger.Batch{Digest: b.Digest, Subject: b.Subject, Tenant: b.Tenant})
+		}
+		r, err := g.Ledger.Intent(t.Context(), ledger.Writer{
+			By:   ledger.By{Fingerprint: c.keys["ci"].PublicKey().Fingerprint().String(), ID: "ci"},
+			Sign: c.keys["ci"].SignCommit, Now: c.clock,
+		}, ledger.Draft{Intent: intent, Plan: file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.ID
+	}
+	open := begin(file)
+	done, err := c.carry(file, c.bundle("ann", file, seal.Approve))
+	if err != nil || done.Receipt != open.String() {
+		t.Fatalf("receipt %v, want %s; %v", done, open, err)
+	}
+	c.tenant("a", "")
+	c.commit("another")
+	_, other := c.plan()
+	begin(other)
+	c.tenant("a", `grants: ward: reason: "x"`)
+	c.commit("more")
+	_, newer := c.plan()
+	var under *ledger.OpenError
+	if _, err := c.carry(newer, c.bundle("ann", newer, seal.Approve)); !errors.As(err, &under) {
+		t.Fatalf("error %v", err)
+	}
+	c.now = c.now.Add(time.Hour)
+	_, newer = c.plan()
+	if _, err := c.carry(newer, c.bundle("ann", newer, seal.Approve)); err != nil {
+		t.Fatal(err)
+	}
+	if digest == plan.DigestOf(other) || c.ehr.Gate(t, "a", "main", "/ward") != 200 {
+		t.Error("the newer plan was not carried out")
+	}
+}
+
+func TestThePolicyThatWasAppliedLastJudgesTheNext(t *testing.T) {
+	c := newCourt(t)
+	c.ship("the first")
+	c.write("policy/people.cue", c.people("people: ann: roles: [\"support\", \"all\"]\n"))
+	c.write("policy/people.cue", strings.Replace(c.people(""), `roles: ["support"]`, `roles: ["all"]`, 1))
+	c.commit("ann may all")
+	p, file := c.plan()
+	if !p.Turns(plan.Policy) || len(p.Batches) != 1 {
+		t.Fatalf("batches %+v", p.Batches)
+	}
+	_, err := c.carry(file, c.bundle("ann", file, seal.Approve))
+	refusedBy(t, err, policy.Incapable, 4)
+	if _, err := c.carry(file, c.bundle("bob", file, seal.Approve)); err != nil {
+		t.Fatal(err)
+	}
+	if g := must(c.open())(t); !must(g.Roster(t.Context()))(t).Policy().Holds(must(g.Roster(t.Context()))(t).Policy().Person("ann"), "policy.write") {
+		t.Error("the new policy is not in force")
+	}
+}
+
+func TestARewrittenHistoryIsRefused(t *testing.T) {
+	c := newCourt(t)
+	c.tenant("a", "")
+	c.ship("the first")
+	last := c.git("rev-parse", "HEAD")
+	c.git("reset", "-q", "--hard", "HEAD~1")
+	c.tenant("a", "")
+	c.tenant("b", "")
+	c.commit("another line")
+	_, file := c.plan()
+	_, err := c.carry(file, c.bundle("bob", file, seal.Approve))
+	refusedBy(t, err, policy.Trust, 7)
+	if !strings.Contains(err.Error(), last) || !strings.Contains(err.Error(), c.git("rev-parse", "HEAD")) {
+		t.Errorf("%v does not name both commits", err)
+	}
+}
+
+func TestPeopleSignTheirCommitsWhereThePolicyAsks(t *testing.T) {
+	c := newCourt(t)
+	c.write("policy/policy.cue", strings.Replace(readText(t, c.dir+"/policy/policy.cue"), `commits: "none"`, `commits: "people"`, 1))
+	c.ship("people sign")
+	c.tenant("a", "")
+	unsigned := c.commit("nobody signed")
+	_, file := c.plan()
+	_, err := c.carry(file, c.bundle("bob", file, seal.Approve))
+	refusedBy(t, err, policy.Trust, 7)
+	if !strings.Contains(err.Error(), unsigned) {
+		t.Errorf("%v does not name %s", err, unsigned)
+	}
+	g := must(c.open())(t)
+	var untrusted *reconcile.TrustError
+	if _, err := g.Seal(t.Context(), "HEAD", reconcile.Signatory{Signer: c.keys["ann"].Signer}, "x"); !errors.As(err, &untrusted) {
+		t.Errorf("ann seals: %v", err)
+	}
+	if _, err := g.Seal(t.Context(), "HEAD", reconcile.Signatory{Signer: c.keys["bob"].Signer}, "reviewed by hand"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.carry(file, c.bundle("bob", file, seal.Approve)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The platform and the ledger are each other's witness.
+func TestAPlatformThatWasPutBackIsNoticed(t *testing.T) {
+	c := newCourt(t)
+	c.ship("the first")
+	other := ehrtest.Start(t, "--instance", "court")
+	c.client = newClient(t, other.URL)
+	_, file := c.plan()
+	_, err := c.carry(file, c.bundle("bob", file, seal.Approve))
+	refusedBy(t, err, policy.Restored, 8)
+	g := must(c.open())(t)
+	c.now = c.now.Add(time.Minute)
+	if _, err := g.Recover(t.Context(), c.client, reconcile.Signatory{Signer: c.keys["bob"].Signer}, "a new machine"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.carry(file, c.bundle("bob", file, seal.Approve))
+	refusedBy(t, err, policy.Trust, 7)
+	_, file = c.plan()
+	if _, err := c.carry(file, c.bundle("bob", file, seal.Approve)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(other.Audit(t)); n == 0 {
+		t.Error("nothing was written to the platform that was put back")
+	}
+}
+
+func TestALedgerThatWasPutBackIsNoticed(t *testing.T) {
+	c := newCourt(t)
+	branch := ledger.Branch(catalog.DefaultEnvironment)
+	founded := c.git("rev-parse", branch)
+	c.ship("the first")
+	c.git("update-ref", branch, founded)
+	_, file := c.plan()
+	var untrusted *reconcile.TrustError
+	if _, err := c.carry(file, c.bundle("bob", file, seal.Approve)); !errors.As(err, &untrusted) || !strings.Contains(err.Error(), "rolled back") {
+		t.Fatalf("error %v", err)
+	}
+}
+
+func TestTooManyRemovalsAreRefused(t *testing.T) {
+	c := newCourt(t)
+	c.tenant("a", `edition: string, grants: {ward: reason: "x", theatre: reason: "x", maternity: reason: "x", stock: reason: "x", bill: reason: "x"}`)
+	c.ship("much")
+	c.tenant("a", "")
+	c.commit("little")
+	p, file := c.plan()
+	if p.Summary.Blocked == 0 || p.Refusals[0].Code != plan.Code(policy.TooMany) {
+		t.Errorf("refusals %+v", p.Refusals)
+	}
+	_, err := c.carry(file, c.bundle("bob", file, seal.Approve))
+	refusedBy(t, err, policy.TooMany, 4)
+}
+
+// Every receipt is checked by the policy of its day, and what other hands wrote is
+// named.
+func TestTheAuditFindsWhatOtherHandsWrote(t *testing.T) {
+	c := newCourt(t)
+	c.tenant("a", "")
+	c.ship("the first")
+	g := must(c.open())(t)
+	report := must(g.Audit(t.Context()))(t)
+	if len(report.Faults) != 0 || report.Receipts != 2 {
+		t.Errorf("%+v", report)
+	}
+	if live := must(g.AuditLive(t.Context(), c.client))(t); len(live.Strangers) != 0 || live.Tenants != 2 {
+		t.Errorf("%+v", live)
+	}
+	c.ehr.Put(t, "a", "main chart")
+	if live := must(g.AuditLive(t.Context(), c.client))(t); len(live.Strangers) != 1 || live.Strangers[0].Tenant != "a" {
+		t.Errorf("%+v", live)
+	}
+}
