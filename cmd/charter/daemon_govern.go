@@ -71,16 +71,21 @@ type carrier struct {
 
 // act implements daemon.Act.
 func (c *carrier) act(ctx context.Context, d daemon.Deed) ([]reconcile.Outcome, error) {
-	order := reconcile.Order{Plan: d.Plan, Only: d.Only, Mandate: c.mandate, Signer: c.signer}
+	if d.Begun != nil && d.Begun.Intent.By.Fingerprint != c.signer.PublicKey().Fingerprint().String() {
+		return nil, nil // whoever began it may be at it still; in a while it is ended by what the platform shows
+	}
+	order := reconcile.Order{File: d.File, Plan: d.Plan, Only: d.Only, Mandate: c.mandate, Signer: c.signer}
 	published, err := c.approvals(ctx, &order)
 	if err != nil {
 		return nil, err
 	}
-	if order.File, err = plan.Encode(d.Plan); err != nil {
-		return nil, err
+	if order.File == nil {
+		if order.File, err = plan.Encode(d.Plan); err != nil {
+			return nil, err
+		}
 	}
 	asked := fmt.Sprint(d.Plan.BatchesRoot, d.Plan.Policy, published)
-	if asked == c.refused && !d.Anew {
+	if asked == c.refused && !d.Anew && d.Begun == nil {
 		return nil, nil
 	}
 	carried, err := d.Governance.Carry(ctx, c.ehr, order)

@@ -8,6 +8,7 @@ import (
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/reconcile"
+	"github.com/veonahealth/charter/reconcile/ledger"
 )
 
 // Deed is a plan that a pass has made, for who is to do something about it.
@@ -17,6 +18,11 @@ type Deed struct {
 	// everything.
 	Only       map[catalog.TenantID]bool
 	Governance *reconcile.Governance
+	// Begun is the receipt of a plan that was cut off, which is to be brought to its
+	// end; nil for a plan that this pass has made.
+	Begun *ledger.Receipt
+	// File is the plan's own, where it was begun; nil for one that is not written yet.
+	File []byte
 	// Anew says that what was refused before is to be tried once more: a window may
 	// have opened since.
 	Anew bool
@@ -34,6 +40,15 @@ func (p *pass) act(log *slog.Logger) {
 	if p.o.Act == nil || p.governance == nil || len(p.faults) > 0 {
 		return
 	}
+	begun, err := p.begun()
+	if err != nil {
+		log.Warn("the receipt that is open cannot be read", "error", err)
+		return
+	}
+	if begun != nil {
+		p.do(*begun, log)
+		return // what this pass has found stands on what was before
+	}
 	for _, deed := range p.deeds {
 		if p.ctx.Err() != nil {
 			return
@@ -42,8 +57,35 @@ func (p *pass) act(log *slog.Logger) {
 	}
 }
 
+// begun is what an earlier process began and did not bring to its end; nil for
+// nothing.
+func (p *pass) begun() (*Deed, error) {
+	r, err := p.governance.Ledger.Unfinished()
+	if err != nil || r == nil {
+		return nil, err
+	}
+	file, err := p.governance.Ledger.Plan(r)
+	if err != nil || file == nil {
+		return nil, err
+	}
+	made, err := plan.Decode(file)
+	if err != nil {
+		return nil, err
+	}
+	deed := &Deed{Plan: made, File: file, Begun: r}
+	if r.Intent.Only != nil {
+		deed.Only = map[catalog.TenantID]bool{}
+	}
+	for _, name := range r.Intent.Only {
+		if id, err := catalog.ParseTenantID(name); err == nil {
+			deed.Only[id] = true
+		}
+	}
+	return deed, nil
+}
+
 func (p *pass) do(deed Deed, log *slog.Logger) {
-	if contested := p.contested(deed.Plan); len(contested) > 0 {
+	if contested := p.contested(deed.Plan); len(contested) > 0 && deed.Begun == nil {
 		log.Warn("not acted: contested", "tenants", contested)
 		return
 	}

@@ -311,3 +311,156 @@ func TestADaemonKilledAtAnyMomentStartsAgainAndSeesWhatIs(t *testing.T) {
 	}
 	w.git(t, "fsck", "--strict")
 }
+
+// run runs a command of charter's in the world's folder and returns what it
+// printed.
+func (w *world) run(t testing.TB, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(built.path(t), args...)
+	cmd.Dir = filepath.Dir(w.dir)
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Dir(w.dir), "CHARTER_PASSWORD=correct horse", "CHARTER_EHR="+w.proxy.URL, "CHARTER_TOKEN="+ehrtest.Token)
+	var errors bytes.Buffer
+	cmd.Stderr = &errors
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("charter %q: %v\n%s%s", args, err, out, errors.String())
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// found makes the fleet one with a policy, a founded ledger and a mandate to
+// correct drift, and returns the ledger's root. What is declared is applied once,
+// so that drift is told from what was never applied.
+func (w *world) found(t testing.TB) (root string) {
+	t.Helper()
+	dir := filepath.Dir(w.dir)
+	pem := func(name string) string {
+		w.run(t, "keygen", "--out", name)
+		text, err := os.ReadFile(filepath.Join(dir, name+".pub"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return "[\"\"\"\n\t\t" + strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n\t\t") + "\n\t\t\"\"\"]"
+	}
+	w.write(t, "policy/people.cue", fmt.Sprintf(`package policy
+
+people: ann: {
+	name:  "Ann"
+	email: "ann@example.org"
+	roles: ["super_admin"]
+	keys: %s
+}
+appliers: daemon: {
+	may: ["apply", "correct"]
+	keys: %s
+}
+roles: super_admin: ["*"]
+mandate: {kinds: ["grant", "revoke"], per_hour: 10000, per_day: 10000}
+`, pem("ann"), pem("daemon")))
+	w.commit(t)
+	root = w.run(t, "init", "--audit", "fleet", "--key", "daemon.key")
+	plan := filepath.Join(dir, "plan.json")
+	w.run(t, "plan", "-C", "fleet", "--root", root, "--out", plan)
+	w.run(t, "approve", plan, "-C", "fleet", "--key", "ann.key")
+	w.run(t, "apply", plan, "-C", "fleet", "--root", root, "--key", "daemon.key")
+	terms := filepath.Join(dir, "mandate.json")
+	if err := os.WriteFile(terms, []byte(`{"kind": "charter.mandate", "environment": "default", "kinds": ["grant", "revoke"], "not_after": "2126-01-01T00:00:00Z", "per_hour": 10000, "per_day": 10000, "reason": "a test", "tenants": null}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.run(t, "sign", terms, "--key", "ann.key")
+	signed, err := filepath.Glob(terms + ".*")
+	if err != nil || len(signed) != 1 {
+		t.Fatal(signed, err)
+	}
+	if err := os.Rename(signed[0], filepath.Join(dir, "mandate.bundle")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "password"), []byte("correct horse"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// correcting configures a daemon that corrects by the mandate.
+func (w *world) correcting(t testing.TB, root string) string {
+	t.Helper()
+	return w.configure(t, `schedules: [{cron: "@every 1s", pass: "quick"}]`, `mode: "correct"`, fmt.Sprintf("root: %q", root),
+		`key_file: "daemon.key"`, `password_file: "password"`, `mandate: ["mandate.bundle"]`)
+}
+
+// proven checks what must be so after everything: live is what was approved, every
+// write has a receipt, and nothing was written without authority but by the test's
+// own hands.
+func (w *world) proven(t testing.TB, root string, byHand int) {
+	t.Helper()
+	w.run(t, "audit", "verify", "-C", "fleet", "--root", root, "--ehr", w.proxy.URL)
+	if out := w.run(t, "drift", "-C", "fleet", "--root", root); !strings.HasSuffix(out, "Drift: 0 drifted, 0 in conflict, 0 pending.") {
+		t.Error(out)
+	}
+	hands := 0
+	for _, e := range w.ehr.Audit(t) {
+		if e.Event == "entitlement.write" && e.Authority == nil {
+			hands++
+		}
+	}
+	if hands != byHand {
+		t.Errorf("%d writes without authority, and %d were by hand", hands, byHand)
+	}
+	w.git(t, "fsck", "--strict")
+}
+
+// TestADaemonKilledWhileItCorrectsFinishesWhatItBegan kills a correcting daemon at
+// random moments: 6 times, or as often as CHARTER_KILLS says. A tenant is toggled
+// once only, as a row that comes back again and again is left to people.
+func TestADaemonKilledWhileItCorrectsFinishesWhatItBegan(t *testing.T) {
+	rounds := 6
+	if n, err := strconv.Atoi(os.Getenv("CHARTER_KILLS")); err == nil {
+		rounds = n
+	}
+	var tenants []string
+	for i := range rounds {
+		tenants = append(tenants, fmt.Sprintf("tenant-%03d", i))
+	}
+	w := newWorld(t, tenants...)
+	root := w.found(t)
+	config := w.correcting(t, root)
+	for _, id := range tenants {
+		s := w.serve(t, config)
+		w.toggle(t, id)
+		time.Sleep(rand.N(600 * time.Millisecond))
+		s.end(t, syscall.SIGKILL)
+	}
+	s := w.serve(t, config)
+	becomes(t, "in step", func() string {
+		if got := s.status(t); !strings.Contains(got, "drift") && strings.Contains(got, "in-step") {
+			return "in step"
+		} else {
+			return got
+		}
+	})
+	s.end(t, syscall.SIGTERM)
+	w.proven(t, root, rounds)
+}
+
+func TestTwoDaemonsOnOneFleetDoNoHarm(t *testing.T) {
+	w := newWorld(t, "aga", "bomet")
+	root := w.found(t)
+	config := w.correcting(t, root)
+	one, other := w.serve(t, config), w.serve(t, config)
+	becomes(t, "aga in-step, bomet in-step", func() string { return one.status(t) })
+	becomes(t, "aga in-step, bomet in-step", func() string { return other.status(t) })
+	for _, id := range []string{"aga", "bomet"} {
+		w.toggle(t, id)
+		becomes(t, id, func() string {
+			if w.ehr.Gate(t, id, "main", "/admin") == http.StatusOK {
+				return id
+			}
+			return "not yet"
+		})
+	}
+	becomes(t, "aga in-step, bomet in-step", func() string { return one.status(t) })
+	becomes(t, "aga in-step, bomet in-step", func() string { return other.status(t) })
+	one.end(t, syscall.SIGTERM)
+	other.end(t, syscall.SIGTERM)
+	w.proven(t, root, 2)
+}
