@@ -22,6 +22,9 @@ const CorrectionType = "https://veonahealth.com/charter/correction/v1"
 // mandate that it was carried out by.
 const mandateFile = "mandate."
 
+// IsMandate reports whether a file beside a receipt is of a mandate.
+func IsMandate(name string) bool { return strings.HasPrefix(name, mandateFile) }
+
 // mandated adds to a judgement the mandate that was given, if its signatures
 // hold, and what was corrected by one before.
 func (g *Governance) mandated(in *policy.Input, verifier *seal.Verifier, bundles [][]byte) (err error) {
@@ -43,7 +46,7 @@ func (g *Governance) mandated(in *policy.Input, verifier *seal.Verifier, bundles
 func (g *Governance) mandateOf(r *ledger.Receipt, verifier *seal.Verifier) (*policy.Mandate, error) {
 	var bundles [][]byte
 	for _, f := range r.Intent.Files {
-		if !strings.HasPrefix(f.Name, mandateFile) {
+		if !IsMandate(f.Name) {
 			continue
 		}
 		data, err := g.Ledger.File(r, f.Name)
@@ -87,7 +90,7 @@ func (g *Governance) corrected(now time.Time) (policy.Corrected, error) {
 func (g *Governance) correctedIn(r *ledger.Receipt) (n int64, err error) {
 	bears := false
 	for _, f := range r.Intent.Files {
-		bears = bears || strings.HasPrefix(f.Name, mandateFile)
+		bears = bears || IsMandate(f.Name)
 	}
 	if !bears {
 		return 0, nil

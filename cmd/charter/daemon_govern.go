@@ -185,3 +185,30 @@ func (a *app) govern(w *watch, c *schema.Daemon, p *parts, client *ehr.Client, a
 	}
 	return o, carrier.act, nil
 }
+
+// openPlans implements daemon.OpenPlans.
+func (o *overseer) openPlans(ctx context.Context) ([]daemon.OpenPlan, error) {
+	office := &office{app: o.app, repo: o.repo(), fleet: repoFlags{repo: o.fleet}, environment: o.environment, Governance: o.open}
+	digests, err := office.plans().List(ctx)
+	if err != nil || o.open == nil {
+		return nil, err
+	}
+	list := []daemon.OpenPlan{}
+	for _, digest := range digests {
+		file, err := office.find(ctx, digest.String())
+		if err != nil {
+			continue // anybody who can push can put anything there
+		}
+		open := daemon.OpenPlan{
+			Digest: digest, Commit: file.plan.Source.Commit, CreatedAt: file.plan.CreatedAt, ExpiresAt: file.plan.ExpiresAt, Summary: file.plan.Summary,
+			Lacks: []string{},
+		}
+		if j, err := office.judge(ctx, file); err != nil {
+			open.Lacks = append(open.Lacks, err.Error())
+		} else {
+			open.Lacks = append(open.Lacks, lacks(j)...)
+		}
+		list = append(list, open)
+	}
+	return list, nil
+}

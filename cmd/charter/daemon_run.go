@@ -214,7 +214,7 @@ func (a *app) assemble(w *watch, c *schema.Daemon, p *parts) (err error) {
 		},
 	}
 	if overseer != nil {
-		options.Govern, options.Act = overseer.govern, act
+		options.Govern, options.Act, options.Plans = overseer.govern, act, overseer.openPlans
 	}
 	if w.daemon, err = daemon.New(options); err != nil {
 		return err

@@ -24,6 +24,8 @@ type Options struct {
 	Govern func(ctx context.Context) (*reconcile.Governance, error)
 	// Act does something about what a pass has found; nil to observe.
 	Act Act
+	// Plans lists what is open, for people to see; nil where no ledger is founded.
+	Plans OpenPlans
 	// Backoff is for tenants, and for the platform as a whole.
 	Backoff Backoff
 	// Skew is by how much the platform's clock and ours may differ; 0 is two
@@ -64,6 +66,7 @@ type Daemon struct {
 		instance  string
 	}
 	governance *reconcile.Governance // of the pass that is under way; nil for none
+	tip        string                // of the ledger when its receipts were last listed
 	faults     faults
 	contests   contests
 	lastFull   time.Time

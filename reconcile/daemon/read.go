@@ -178,6 +178,7 @@ func (p *pass) settleRegistry() {
 // publish makes what is known a View.
 func (p *pass) publish() {
 	p.number++
+	records, plans := p.records(), p.plans()
 	if len(p.faults) == 0 {
 		p.lastGood = p.now
 	}
@@ -186,6 +187,7 @@ func (p *pass) publish() {
 		Newest: p.newest.Commit, Problems: p.problems, EHR: p.o.EHR.URL(), Instance: p.found.instance,
 		Last: p.done, LastFull: p.lastFull, LastGood: p.lastGood, Registry: p.registry,
 		Unmanaged: p.found.unmanaged, Faults: p.faults.list(), Contested: p.contests.list(p.now), At: p.at,
+		Records: records, Plans: plans,
 		Tenants: slices.SortedFunc(maps.Values(p.tenants), byID),
 	}
 	if p.force != nil {

@@ -38,6 +38,8 @@ type View struct {
 	Faults    []Fault            `json:"faults"`
 	Contested []Contest          `json:"contested"`
 	Warnings  []plan.Warning     `json:"warnings"`
+	Plans     []OpenPlan         `json:"plans"`   // those that are open; nil where no ledger is founded
+	Records   []Record           `json:"records"` // the newest receipts, the newest first
 
 	// Desired is what is declared; nil before the first commit that loads.
 	Desired *catalog.Desired `json:"-"`

@@ -5,6 +5,7 @@
 //	GET  /tenants           tenants × modules, filtered and paged: ?q= &standing= &page=
 //	GET  /tenants/{id}      one tenant: declared, accepted, enforced, and what differs
 //	GET  /calendar          what the declarations already name the time of
+//	GET  /ledger            open plans with what they lack, and the newest receipts
 //	GET  /holds             what is kept as it is, and by whom
 //	GET  /events            server-sent events: one "view" for every pass
 //	GET  /status.json       the view, for programs

@@ -21,7 +21,7 @@ type pages struct{ of map[string]*template.Template }
 
 func newPages() (*pages, error) {
 	p := &pages{of: map[string]*template.Template{}}
-	for _, name := range []string{"overview", "tenants", "tenant", "calendar", "holds", "missing"} {
+	for _, name := range []string{"overview", "tenants", "tenant", "calendar", "ledger", "holds", "missing"} {
 		t, err := template.New("frame.html").Funcs(words).ParseFS(pageFiles, "pages/frame.html", "pages/"+name+".html")
 		if err != nil {
 			return nil, err
@@ -126,6 +126,10 @@ func (s *Server) calendar(w http.ResponseWriter, _ *http.Request) {
 		More    int
 	}{entries[:min(most, len(entries))], max(0, len(entries)-most)}
 	s.show(w, http.StatusOK, "calendar", frame{Title: "Calendar", Here: "calendar", View: v, Page: page})
+}
+
+func (s *Server) ledger(w http.ResponseWriter, _ *http.Request) {
+	s.show(w, http.StatusOK, "ledger", frame{Title: "Ledger", Here: "ledger", View: s.o.View()})
 }
 
 func (s *Server) holds(w http.ResponseWriter, _ *http.Request) {

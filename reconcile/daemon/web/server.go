@@ -68,6 +68,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	guarded.HandleFunc("GET /tenants", s.tenants)
 	guarded.HandleFunc("GET /tenants/{id}", s.tenant)
 	guarded.HandleFunc("GET /calendar", s.calendar)
+	guarded.HandleFunc("GET /ledger", s.ledger)
 	guarded.HandleFunc("GET /holds", s.holds)
 	guarded.HandleFunc("GET /status.json", s.status)
 	guarded.Handle("GET /events", s.events)

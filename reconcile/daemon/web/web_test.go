@@ -233,9 +233,11 @@ func TestWhatComesFromOutsideIsTextInAPage(t *testing.T) {
 		x.Held = []plan.Held{{Text: evil, EHRModule: evil}}
 	})
 	v.Faults = []daemon.Fault{{Code: daemon.PlatformDown, Text: evil}}
+	v.Plans = []daemon.OpenPlan{{Commit: evil, Lacks: []string{evil}}}
+	v.Records = []daemon.Record{{ID: evil, Act: evil, By: evil, Reason: evil, Commit: evil, Tenants: []string{evil}, States: map[string]int{evil: 1}}}
 	v.Contested = []daemon.Contest{{Tenant: "tenant-00000", Row: evil, Actor: evil}}
 	r := run(t, v)
-	for _, path := range []string{"/", "/tenants?q=%3Cscript%3Ealert(1)%3C/script%3E", "/tenants", "/tenants/tenant-00000", "/calendar", "/holds", "/tenants/%3Cscript%3Ealert(1)"} {
+	for _, path := range []string{"/", "/tenants?q=%3Cscript%3Ealert(1)%3C/script%3E", "/tenants", "/tenants/tenant-00000", "/calendar", "/holds", "/ledger", "/tenants/%3Cscript%3Ealert(1)"} {
 		_, body, header := r.fetch(t, "GET", path, "")
 		if strings.Contains(body, "<script>alert") || strings.Contains(body, "<img src=x") {
 			t.Errorf("%s: what comes from outside is markup", path)
