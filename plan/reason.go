@@ -13,6 +13,12 @@ type explainer struct {
 	commit  string
 }
 
+// Explain says why a facility of a tenant holds a module, or does not, at an
+// instant, by what a commit declares.
+func Explain(c *catalog.Catalog, commit string, t *catalog.Tenant, f *catalog.Facility, module catalog.ModuleKey, at time.Time) Reason {
+	return explainer{c, commit}.reason(t, f, module, at)
+}
+
 // reason says why a facility holds a module, or does not, at an instant.
 func (e explainer) reason(t *catalog.Tenant, f *catalog.Facility, module catalog.ModuleKey, at time.Time) Reason {
 	cause := e.catalog.Cause(t, f, module, at)

@@ -185,7 +185,7 @@ func (g *Governance) History(ctx context.Context) plan.History {
 }
 
 // Bind makes a plan that is to be made one of this ledger: on what was last
-// applied.
+// applied, and with the rows held that a rollback takes back.
 func (g *Governance) Bind(ctx context.Context, r *PlanRequest) error {
 	policy, catalogue := g.Ledger.Policy().Digest, g.Ledger.Catalog().Digest
 	r.History, r.LastPolicy, r.LastCatalog = g.History(ctx), &policy, &catalogue
@@ -197,7 +197,13 @@ func (g *Governance) Bind(ctx context.Context, r *PlanRequest) error {
 	if last, found := g.Ledger.LastApply(); found {
 		r.Base = &plan.Applied{Commit: last.Commit, Receipt: last.Receipt.String()}
 	}
-	return nil
+	holds, err := g.Rollbacks(ctx, r.Source.Commit, r.At)
+	if err == nil && len(holds) > 0 {
+		held := *r.Desired
+		held.Holds = append(slices.Clone(held.Holds), holds...)
+		r.Desired = &held
+	}
+	return err
 }
 
 // LastApplied is what was declared, and at what time, when everything was last

@@ -140,7 +140,11 @@ func (g *Governance) facts(ctx context.Context, in *policy.Input) error {
 	if in.Desired, err = g.declared(ctx, in.Plan.Source.Commit); err != nil {
 		return err
 	}
-	in.Holds = g.newestHolds(ctx, in.Plan.Source.Commit, in.Desired.Holds)
+	back, err := g.Rollbacks(ctx, in.Plan.Source.Commit, g.o.Now())
+	if err != nil {
+		return err
+	}
+	in.Holds = append(back, g.newestHolds(ctx, in.Plan.Source.Commit, in.Desired.Holds)...)
 	var untrusted *TrustError
 	if err := g.Ancestry(ctx, in.Plan.Source.Commit); errors.As(err, &untrusted) {
 		in.Trust = untrusted

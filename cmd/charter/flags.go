@@ -241,12 +241,7 @@ func parseAt(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return now.UTC().Truncate(time.Second), nil
 	}
-	for _, layout := range []string{time.DateOnly, time.RFC3339Nano} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), nil
-		}
-	}
-	return time.Time{}, fail(exitUsage, "--at %q: want a day (2027-03-01) or an RFC 3339 time", text)
+	return instant("--at", text)
 }
 
 // environment finds the environment that the flags name.

@@ -21,7 +21,7 @@ type Draft struct {
 	// Parent is the commit whose files it has, but for those in Put; "" for one
 	// that has no parent and no other files.
 	Parent  string
-	Put     map[string][]byte // files' contents by their paths
+	Put     map[string][]byte // files' contents by their paths; nil takes a file away
 	Author  Author
 	When    time.Time
 	Message string
@@ -107,6 +107,8 @@ func (w treeWriter) put(dir plumbing.Hash, files map[string][]byte) (plumbing.Ha
 		switch {
 		case !validName(name):
 			return dir, fmt.Errorf("path %.80q is none", path)
+		case !deeper && files[path] == nil:
+			entries = without(entries, name)
 		case !deeper:
 			hash, err := store(w.into, plumbing.BlobObject, files[path])
 			if err != nil {
@@ -124,15 +126,25 @@ func (w treeWriter) put(dir plumbing.Hash, files map[string][]byte) (plumbing.Ha
 		if err != nil {
 			return dir, err
 		}
-		entries = with(entries, &Entry{name: name, mode: modeTree, hash: hash})
+		entries = without(entries, name)
+		if hash != emptyTree { // git keeps no empty directory
+			entries = append(entries, &Entry{name: name, mode: modeTree, hash: hash})
+		}
 	}
 	return w.write(entries)
 }
 
 // with puts an entry in the place of the one of its name.
 func with(entries []*Entry, e *Entry) []*Entry {
-	return append(slices.DeleteFunc(slices.Clone(entries), func(o *Entry) bool { return o.name == e.name }), e)
+	return append(without(entries, e.name), e)
 }
+
+func without(entries []*Entry, name string) []*Entry {
+	return slices.DeleteFunc(slices.Clone(entries), func(e *Entry) bool { return e.name == name })
+}
+
+// emptyTree is the hash of a directory that nothing is in.
+var emptyTree = plumbing.ComputeHash(plumbing.TreeObject, nil)
 
 // entryOf returns the directory of a name, or one that is not there yet.
 func entryOf(entries []*Entry, name string) *Entry {

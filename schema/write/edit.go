@@ -163,7 +163,8 @@ func removable(decls []ast.Decl, path []string) []*ast.Field {
 			continue
 		}
 		below := removable(s.Elts, path[1:])
-		emptied := len(s.Elts) > 0 && len(below) == len(s.Elts)
+		stays := func(d ast.Decl) bool { f, ok := d.(*ast.Field); return !ok || !slices.Contains(below, f) }
+		emptied := len(s.Elts) > 0 && !slices.ContainsFunc(s.Elts, stays)
 		isMap := len(path) == 2 // grants or revocations, which may go; a tenant or facility may not
 		if emptied && (isMap || !s.Lbrace.IsValid()) {
 			below = []*ast.Field{f}

@@ -96,3 +96,12 @@ func replaceOnce(t *testing.T, text, old, with string) string {
 	}
 	return before + with + after
 }
+
+func TestAFacilityThatIsWrittenInOneLineOutlastsItsLastRevocation(t *testing.T) {
+	src := "package fleet\n\ntenant: facilities: main: {name: \"Main\", grants: ward: reason: \"bought\", revocations: rx: reason: \"none\"}\n"
+	want := "package fleet\n\ntenant: facilities: main: {name: \"Main\", grants: ward: reason: \"bought\"}\n"
+	got, err := write.Remove([]byte(src), main, write.Revocations, "rx")
+	if err != nil || string(got) != want {
+		t.Errorf("%s, %v", got, err)
+	}
+}
