@@ -15,6 +15,31 @@ type Status struct {
 	Tenants   []reconcile.TenantStatus `json:"tenants"`
 	Unmanaged []catalog.TenantID       `json:"unmanaged"` // tenants of the platform that nobody declares
 	Warnings  schema.Problems          `json:"warnings"`
+	Ledger    *LedgerStatus            `json:"ledger"` // null where none is founded
+}
+
+// LedgerStatus is how the ledger and the platform bear each other out.
+type LedgerStatus struct {
+	Receipts int    `json:"receipts"`
+	Root     string `json:"root"`
+	Open     string `json:"open"`     // the receipt that has no outcome yet, or ""
+	Restored string `json:"restored"` // how the platform was put back behind a receipt, or ""
+	Trust    string `json:"trust"`    // what is wrong with the ledger, or ""
+}
+
+// text says it in a line, or in one for each thing that is wrong.
+func (l *LedgerStatus) text() string {
+	text := fmt.Sprintf("ledger of %s\n", Counted(l.Receipts, "receipt", "receipts"))
+	if l.Open != "" {
+		text += "! " + Clean(l.Open) + "\n"
+	}
+	if l.Restored != "" {
+		text += "! restored: " + Clean(l.Restored) + "; the way on is charter recover --reason, signed\n"
+	}
+	if l.Trust != "" {
+		text += "! " + Clean(l.Trust) + "\n"
+	}
+	return text
 }
 
 // StatusText writes how a fleet stands for people.
@@ -34,6 +59,14 @@ func StatusText(w io.Writer, s Style, status *Status) error {
 		for _, r := range tenant.Refusals {
 			t.note(fmt.Sprintf("  ! %s: %s", orAll(r.Facility), Clean(r.Text)))
 		}
+		if l := tenant.Licence; l != nil {
+			if len(status.Tenants) == 1 {
+				t.note(fmt.Sprintf("  licence %s is %s", Clean(l.ID), Clean(l.State)))
+			}
+			for _, warning := range l.Warnings {
+				t.note("  ! licence: " + Clean(warning))
+			}
+		}
 	}
 	paint := func(i int, line string) string {
 		switch {
@@ -52,6 +85,11 @@ func StatusText(w io.Writer, s Style, status *Status) error {
 	}
 	if n := len(status.Unmanaged); n > 0 {
 		if _, err := fmt.Fprintf(w, "%s of the platform not declared, and left alone: %s\n", Counted(n, "tenant", "tenants"), Some(status.Unmanaged)); err != nil {
+			return err
+		}
+	}
+	if status.Ledger != nil {
+		if _, err := io.WriteString(w, status.Ledger.text()); err != nil {
 			return err
 		}
 	}
