@@ -165,8 +165,14 @@ func (a *app) govern(w *watch, c *schema.Daemon, p *parts, client *ehr.Client, a
 		return nil, nil, err
 	}
 	o := &overseer{app: a, repo: w.branch.Repository, fleet: c.Repository, environment: p.environment, root: root}
-	if c.Mode != string(daemon.Correct) {
+	switch daemon.Mode(c.Mode) {
+	case daemon.Observe:
 		return o, nil, nil
+	case daemon.Propose:
+		proposer := &daemon.Proposer{
+			Repository: o.repo, Evaluate: w.evaluate, Author: source.Author{Name: "charter daemon", Email: "daemon@charter.invalid"}, Now: a.now,
+		}
+		return o, proposer.Act, nil
 	}
 	if c.KeyFile == "" || c.PasswordFile == "" {
 		return nil, nil, errors.New("mode correct needs key_file and password_file: receipts are signed")

@@ -34,6 +34,8 @@ type watch struct {
 	sender *notice.Sender
 	listen string
 	system *supervisor
+	// evaluate loads what a commit's files declare.
+	evaluate daemon.Evaluate
 }
 
 // parts are what a configuration says, checked, before anything is opened.
@@ -166,6 +168,9 @@ func (a *app) newWatch(ctx context.Context, c *schema.Daemon) (*watch, error) {
 		return nil, fail(exitFailed, "%w", err)
 	}
 	w := &watch{log: a.daemonLog(), branch: branch, listen: c.Listen, system: newSupervisor(a.lookupEnv)}
+	w.evaluate = func(ctx context.Context, files fs.FS) (*schema.Fleet, error) {
+		return a.evaluate(ctx, files, c.Repository)
+	}
 	if err := a.assemble(w, c, p); err != nil {
 		return nil, fail(exitUsage, "%w", err)
 	}
