@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/cmd/charter/internal/view"
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/reconcile"
@@ -26,6 +27,7 @@ type planOptions struct {
 	detailed  bool
 	against   againstFlags
 	root      rootFlag
+	frozen    frozenFlags
 }
 
 // defaultExpiry is for how long a plan may be applied.
@@ -53,12 +55,17 @@ With --onto the plan is of what the branch would be once it is merged, and what
 the other branch would change anyway is listed apart. What vanished since --base
 (or since --onto) without a tombstone is a mistake: absence is never a command.
 With --detailed-exitcode the exit status is 2 where there is something to change
-now; what is scheduled does not count.`,
+now; what is scheduled does not count.
+
+With --snapshot it asks no platform and needs no token: the live state is the one
+that charter snapshot wrote, if an applier of the policy has signed it, or, where
+no ledger is founded, a --trusted-key.`,
 		Example: `  charter plan --ehr https://platform.example.org --token-file token
   charter plan --out plan.json
   charter plan -o html > plan.html
   charter plan --onto origin/main -o markdown
-  charter plan --tenant kisumu --at 2027-03-01`,
+  charter plan --tenant kisumu --at 2027-03-01
+  charter plan --snapshot ref --onto origin/main`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.plan(cmd.Context(), &o) },
 	}
@@ -66,6 +73,7 @@ now; what is scheduled does not count.`,
 	o.output.bind(cmd, "text", "json", "markdown", "html")
 	cmd.Flags().StringVar(&o.out, "out", "", "save the plan as `FILE`")
 	o.against.bind(cmd)
+	o.frozen.bind(cmd)
 	cmd.Flags().BoolVar(&o.detailed, "detailed-exitcode", false, "end with 2 where there are changes")
 	return cmd
 }
@@ -95,15 +103,73 @@ func (a *app) plan(ctx context.Context, o *planOptions) error {
 
 // makePlan loads the declarations, asks the platform, and plans.
 func (a *app) makePlan(ctx context.Context, o *planOptions) (*plan.Plan, error) {
-	now := a.now()
-	at, err := parseAt(o.scope.at, now)
+	l, err := o.load(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return a.planOf(ctx, o, l)
+}
+
+// load evaluates what is to be planned.
+func (o *planOptions) load(ctx context.Context, a *app) (*loaded, error) {
+	at, err := parseAt(o.scope.at, a.now())
 	if err != nil {
 		return nil, err
 	}
 	if o.expiresIn <= 0 {
 		return nil, fail(exitUsage, "--expires-in %s: want a time to come", o.expiresIn)
 	}
-	l, err := o.against.load(ctx, a, &o.repo, at)
+	return o.against.load(ctx, a, &o.repo, at)
+}
+
+// planOf plans what was evaluated.
+func (a *app) planOf(ctx context.Context, o *planOptions, l *loaded) (*plan.Plan, error) {
+	request, err := o.request(a, l)
+	if err != nil {
+		return nil, err
+	}
+	live, err := o.platform(a, request.Environment)
+	if err != nil {
+		return nil, err
+	}
+	office, err := a.openOffice(ctx, o.repo, request.Environment.Environment.String(), o.root.root)
+	if err != nil {
+		return nil, err
+	}
+	defer office.Close()
+	if office.Governance != nil {
+		if err := office.inLedger(ctx, request); err != nil {
+			return nil, err
+		}
+	}
+	observed := plan.Observation{}
+	if live == nil {
+		if live, observed, err = o.thaw(ctx, office, request); err != nil {
+			return nil, err
+		}
+	}
+	p, found, err := reconcile.Plan(ctx, live, *request)
+	if err != nil {
+		return nil, unread(err)
+	}
+	if observed.Snapshot != "" {
+		p.Live = observed
+	}
+	if office.Governance != nil {
+		if err := office.Require(ctx, p, request.Desired); err != nil {
+			return nil, err
+		}
+	}
+	if n := len(found.Unmanaged); n > 0 {
+		a.note("%d tenants of the platform are not declared; charter leaves them alone", n)
+	}
+	return p, nil
+}
+
+// request says what to plan, but for what the ledger adds.
+func (o *planOptions) request(a *app, l *loaded) (*reconcile.PlanRequest, error) {
+	now := a.now()
+	at, err := parseAt(o.scope.at, now)
 	if err != nil {
 		return nil, err
 	}
@@ -115,43 +181,42 @@ func (a *app) makePlan(ctx context.Context, o *planOptions) (*plan.Plan, error) 
 	if err != nil {
 		return nil, err
 	}
-	client, err := o.ehr.client(a, environment.EHR)
-	if err != nil {
-		return nil, err
-	}
 	nonce := make([]byte, 16)
 	if _, err := rand.Read(nonce); err != nil {
 		return nil, err
 	}
-	office, err := a.openOffice(ctx, o.repo, environment.Environment.String(), o.root.root)
-	if err != nil {
-		return nil, err
-	}
-	defer office.Close()
-	request := reconcile.PlanRequest{
+	return &reconcile.PlanRequest{
 		Desired: &l.fleet.Desired, Tenants: tenants, Chosen: o.scope.chosen(), Environment: environment,
 		Source: plan.Source{Commit: l.commit.Hash, Ref: l.commit.Ref, Repository: l.repository, Tree: l.commit.Tree},
 		At:     at, Now: now, ExpiresIn: o.expiresIn, Nonce: hex.EncodeToString(nonce),
 		Warnings: planWarnings(l.fleet.Warnings(at)), Target: l.desiredTarget(),
+	}, nil
+}
+
+// platform is what to plan against; nil where that is a snapshot.
+func (o *planOptions) platform(a *app, environment catalog.ControlPlane) (reconcile.EHR, error) {
+	if o.frozen.snapshot != "" {
+		return nil, nil
 	}
-	if office.Governance != nil {
-		if err := office.inLedger(ctx, &request); err != nil {
-			return nil, err
-		}
-	}
-	p, found, err := reconcile.Plan(ctx, client, request)
+	client, err := o.ehr.client(a, environment.EHR)
 	if err != nil {
-		return nil, unread(err)
+		return nil, err // and no client that is nil in an interface that is not
 	}
-	if office.Governance != nil {
-		if err := office.Require(ctx, p, request.Desired); err != nil {
-			return nil, err
-		}
+	return client, nil
+}
+
+// thaw opens the snapshot to plan against, and says how old it is.
+func (o *planOptions) thaw(ctx context.Context, office *office, request *reconcile.PlanRequest) (reconcile.EHR, plan.Observation, error) {
+	taken, digest, err := o.frozen.open(ctx, office)
+	if err != nil {
+		return nil, plan.Observation{}, err
 	}
-	if n := len(found.Unmanaged); n > 0 {
-		a.note("%d tenants of the platform are not declared; charter leaves them alone", n)
+	live, err := reconcile.Freeze(taken, request.Desired)
+	if err != nil {
+		return nil, plan.Observation{}, fail(exitFailed, "%w", err)
 	}
-	return p, nil
+	office.app.note("the live state is that of a snapshot, %s", old(taken.ObservedAt, request.Now))
+	return live, plan.Observation{EHR: request.Environment.EHR, ObservedAt: taken.ObservedAt, Snapshot: digest.String()}, nil
 }
 
 // unread gives a fault of reading the live state its status.

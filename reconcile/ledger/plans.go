@@ -234,7 +234,7 @@ func (p *Plans) Delete(ctx context.Context, of plan.Digest) error {
 		return err
 	}
 	for range maxTries {
-		tip, err := p.tip(ctx, at, of)
+		tip, err := at.tip(ctx, p.name(of))
 		if err != nil || tip == "" {
 			return err
 		}
@@ -243,12 +243,4 @@ func (p *Plans) Delete(ctx context.Context, of plan.Digest) error {
 		}
 	}
 	return fmt.Errorf("delete plan %s: %w", of, errLost)
-}
-
-func (p *Plans) tip(ctx context.Context, at place, of plan.Digest) (string, error) {
-	if !at.remote {
-		return p.Repo.Ref(p.name(of))
-	}
-	refs, err := p.Repo.RemoteRefs(ctx)
-	return refs[p.name(of)], err
 }

@@ -185,14 +185,25 @@ func PlanHead(w io.Writer, p *plan.Plan, digest plan.Digest) error {
 func planFacts(p *plan.Plan, digest plan.Digest) [][2]string {
 	facts := [][2]string{
 		{"plan", digest.String()},
-		{"environment", p.Environment + " at " + p.Live.EHR + " (instance " + p.Instance + ")"},
+		{"environment", p.Environment + at(p.Live.EHR) + " (instance " + p.Instance + ")"},
 		{"commit", strings.TrimSpace(p.Source.Commit + " " + p.Source.Ref)},
 		{"made", p.CreatedAt.Format(time.RFC3339) + ", to be applied before " + p.ExpiresAt.Format(time.RFC3339)},
 	}
 	if !p.At.Equal(p.CreatedAt) {
 		facts = append(facts, [2]string{"as of", catalog.FormatTime(p.At)})
 	}
+	if age := p.CreatedAt.Sub(p.Live.ObservedAt); age != 0 {
+		facts = append(facts, [2]string{"live state", "as of " + catalog.FormatTime(p.Live.ObservedAt) + ", " + age.String() + " before: snapshot " + p.Live.Snapshot})
+	}
 	return facts
+}
+
+// at says where a platform is; a plan made against a snapshot need not know.
+func at(url string) string {
+	if url == "" {
+		return ""
+	}
+	return " at " + url
 }
 
 // PlanWarnings writes the warnings of the declarations that a plan was made of,
