@@ -464,3 +464,74 @@ func TestTwoDaemonsOnOneFleetDoNoHarm(t *testing.T) {
 	other.end(t, syscall.SIGTERM)
 	w.proven(t, root, 2)
 }
+
+func TestARowThatComesBackChangedThreeTimesIsLeftToPeople(t *testing.T) {
+	w := newWorld(t, "aga")
+	root := w.found(t)
+	s := w.serve(t, w.correcting(t, root))
+	is := func() string { return s.status(t) }
+	becomes(t, "aga in-step", is)
+	for range 2 {
+		w.toggle(t, "aga")
+		becomes(t, "open", func() string {
+			if w.ehr.Gate(t, "aga", "main", "/admin") == http.StatusOK {
+				return "open"
+			}
+			return "shut"
+		})
+		becomes(t, "aga in-step", is)
+	}
+	w.toggle(t, "aga")
+	becomes(t, "aga drift", is)
+	writes := len(w.ehr.Audit(t))
+	becomes(t, "true", func() string { return strconv.FormatBool(strings.Count(s.log.String(), "not acted: contested") > 2) })
+	if got := len(w.ehr.Audit(t)); got != writes {
+		t.Errorf("it fights on: %d audit entries, then %d", writes, got)
+	}
+	var v struct {
+		Contested []struct{ Tenant, Row, Actor string }
+	}
+	if err := json.Unmarshal([]byte(s.get(t, "/status.json")), &v); err != nil {
+		t.Fatal(err)
+	}
+	if len(v.Contested) != 1 || v.Contested[0].Tenant != "aga" || v.Contested[0].Actor != "root@example.org" || !strings.Contains(v.Contested[0].Row, "admin") {
+		t.Errorf("contested: %+v", v.Contested)
+	}
+}
+
+func TestAPlatformRestoredUnderACorrectingDaemonIsNotWrittenTo(t *testing.T) {
+	dir := t.TempDir()
+	db := filepath.Join(dir, "ehr.db")
+	w := worldOn(t, db, "aga", "bomet")
+	root := w.found(t)
+	s := w.serve(t, w.correcting(t, root))
+	is := func() string { return s.status(t) } // of whichever daemon runs
+	becomes(t, "aga in-step, bomet in-step", is)
+	w.ehr.Kill(t)
+	backup := copied(t, dir, "ehr.db")
+	w.again(t, db)
+	w.toggle(t, "aga")
+	becomes(t, "aga in-step, bomet in-step", is)
+	becomes(t, "open", func() string {
+		if w.ehr.Gate(t, "aga", "main", "/admin") == http.StatusOK {
+			return "open"
+		}
+		return "shut"
+	})
+	s.end(t, syscall.SIGTERM) // so that only the receipts know what there was
+
+	w.ehr.Kill(t)
+	backup(db)
+	w.again(t, db)
+	w.toggle(t, "bomet")
+	writes := len(w.ehr.Audit(t))
+	s = w.serve(t, w.correcting(t, root))
+	becomes(t, "true", func() string { return strconv.FormatBool(strings.HasSuffix(is(), "restored")) })
+	for range 3 {
+		seen := s.log.String()
+		becomes(t, "true", func() string { return strconv.FormatBool(len(s.log.String()) > len(seen)) })
+	}
+	if got := len(w.ehr.Audit(t)); got != writes {
+		t.Errorf("it wrote to a platform that was restored: %d audit entries, then %d", writes, got)
+	}
+}
