@@ -1,7 +1,8 @@
 // Demo is charter's main job, end to end, on real parts: declarations in git, a
 // plan, a signature, an apply; a customer that is onboarded from a pull request's
-// diff to the administrator's invitation; and a clinical route that answered 403
-// and then answers 200; and back.
+// diff to the administrator's invitation; a clinical route that answered 403 and
+// then answers 200, and back; a removal that two people approve, an attack that
+// fails, and a daemon that puts back what somebody toggles by hand.
 //
 // It builds charter and the reference EHR, starts the EHR on a free loopback
 // port with a SQLite database, makes a fleet repository, and runs charter as a
@@ -15,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -30,7 +32,7 @@ func main() {
 	dir, err := os.MkdirTemp("", "charter-demo-")
 	if err == nil {
 		err = (&demo{ctx: ctx, dir: dir}).run()
-		err = errors.Join(err, os.RemoveAll(dir))
+		if os.Getenv("KEEP") == "" {err = errors.Join(err, os.RemoveAll(dir))} else {fmt.Println(dir)}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
@@ -48,6 +50,7 @@ type demo struct {
 	ctx context.Context
 	dir string // everything stands in it
 	url string // of the EHR
+	env []string
 }
 
 func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }
@@ -66,7 +69,7 @@ func (d *demo) run() error {
 
 // story is what a person does, from an empty folder to a revocation.
 func (d *demo) story() error {
-	for _, step := range []func() error{d.found, d.first, d.customer, d.grant, d.revoke} {
+	for _, step := range []func() error{d.found, d.first, d.customer, d.grant, d.revoke, d.authority, d.watch} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -183,19 +186,43 @@ func (d *demo) say(text string) { fmt.Printf("\n# %s\n", text) }
 func (d *demo) each(commands ...string) error {
 	for _, command := range commands {
 		fmt.Printf("\n$ %s\n", command)
-		args := strings.Fields(command)
-		if args[0] == "charter" {
-			args[0] = d.path("charter")
-		}
-		cmd := exec.CommandContext(d.ctx, args[0], args[1:]...)
-		cmd.Dir, cmd.Stdout, cmd.Stderr = d.dir, os.Stdout, os.Stdout
-		cmd.Env = append(os.Environ(), "CHARTER_EHR="+d.url, "CHARTER_TOKEN="+token, "CHARTER_PASSWORD=demo", "XDG_CACHE_HOME="+d.path("cache"),
-			"GIT_AUTHOR_NAME=Demo", "GIT_AUTHOR_EMAIL=demo@example.org", "GIT_COMMITTER_NAME=Demo", "GIT_COMMITTER_EMAIL=demo@example.org")
-		if err := cmd.Run(); err != nil {
+		if err := d.command(command).Run(); err != nil {
 			return fmt.Errorf("%s: %w", command, err)
 		}
 	}
 	return nil
+}
+
+// command prepares one, by the programs that the demo built.
+func (d *demo) command(text string) *exec.Cmd {
+	args := strings.Fields(text)
+	if args[0] == "charter" {
+		args[0] = d.path("charter")
+	}
+	cmd := exec.CommandContext(d.ctx, args[0], args[1:]...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = d.dir, os.Stdout, os.Stdout
+	cmd.Env = append(append(os.Environ(), d.env...), "CHARTER_EHR="+d.url, "CHARTER_TOKEN="+token, "CHARTER_PASSWORD=demo", "XDG_CACHE_HOME="+d.path("cache"),
+			"GIT_AUTHOR_NAME=Demo", "GIT_AUTHOR_EMAIL=demo@example.org", "GIT_COMMITTER_NAME=Demo", "GIT_COMMITTER_EMAIL=demo@example.org")
+	return cmd
+}
+
+// variable gives one of the demo's own.
+func (d *demo) variable(name string) string {
+	for _, v := range d.env {
+		if value, ok := strings.CutPrefix(v, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// freeAddress is one of this machine that nobody listens on.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 func (d *demo) build() error {
