@@ -105,6 +105,9 @@ func (g *Governance) rejudge(ctx context.Context, r *ledger.Receipt) (*plan.Plan
 	if _, err := g.scheduled(&in, &Judgement{leaves: map[seal.Batches][]plan.Digest{}}); err != nil {
 		return p, nil, "", err
 	}
+	if err := g.beside(r, &in, roster.Verifier()); err != nil {
+		return p, nil, "", err
+	}
 	verdict := policy.Judge(in)
 	return p, &verdict, "", nil
 }

@@ -223,6 +223,7 @@ func (g *Governance) begin(ctx context.Context, e EHR, w ledger.Writer, o Order,
 		draft.Intent.Approvals = append(draft.Intent.Approvals, ledger.Approval{Bundle: name, By: by})
 	}
 	j.keepMandate(draft.Files, o)
+	j.keepBeside(draft.Files, o.Plan)
 	r, err := g.Ledger.Intent(ctx, w, draft)
 	return r, asTrust(err)
 }

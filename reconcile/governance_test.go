@@ -307,3 +307,60 @@ func TestTheAuditFindsWhatOtherHandsWrote(t *testing.T) {
 		t.Errorf("%+v", live)
 	}
 }
+
+// An approval is of batches: given for one plan it counts in another, and whoever
+// reads the receipt later can tell.
+func TestAnApprovalOfAnotherPlanCounts(t *testing.T) {
+	c := newCourt(t)
+	c.tenant("a", "")
+	c.ship("the first")
+	c.tenant("a", `grants: ward: reason: "x"`)
+	c.commit("a grant")
+	p, file := c.plan()
+	approval := c.bundle("ann", file, seal.Approve)
+	c.tenant("b", "")
+	c.commit("another tenant")
+	_, later := c.plan()
+	g := must(c.open())(t)
+	done, err := g.Carry(t.Context(), c.client, reconcile.Order{
+		Plan: must(plan.Decode(later))(t), File: later, Bundles: []reconcile.Bundle{approval}, Others: []*plan.Plan{p}, Signer: c.keys["ci"].Signer,
+	})
+	if err != nil || len(done.Outcomes) != 1 || done.Outcomes[0].Tenant != "a" {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if report := must(must(c.open())(t).Audit(t.Context()))(t); len(report.Faults) != 0 {
+		t.Errorf("%+v", report.Faults)
+	}
+}
+
+func TestABrokenGlassPassesABrakeForOnePlan(t *testing.T) {
+	c := newCourt(t)
+	c.write("policy/glass.cue", `package policy
+
+break_glass: {people: ["bob"], passes: ["threshold"]}
+`)
+	c.tenant("a", `grants: {ward: reason: "x", theatre: reason: "x", maternity: reason: "x", stock: reason: "x", bill: reason: "x"}`)
+	c.ship("much")
+	c.tenant("a", "")
+	c.commit("little")
+	_, file := c.plan()
+	approval := c.bundle("bob", file, seal.Approve)
+	_, err := c.carry(file, approval)
+	refusedBy(t, err, policy.TooMany, 4)
+	glass := func(who string, until time.Time) reconcile.Bundle {
+		terms := policy.BreakGlassTerms{Environment: catalog.DefaultEnvironment, Reason: "INC-7", NotAfter: until}
+		statement := must(terms.Statement(seal.Subject{Name: "plan.json", SHA256: plan.DigestOf(file)}))(t)
+		return reconcile.Bundle{Name: "glass", Data: must(c.keys[who].Sign(statement))(t)}
+	}
+	for name, broken := range map[string]reconcile.Bundle{"by ann": glass("ann", c.now.Add(time.Hour)), "ended": glass("bob", c.now.Add(-time.Hour))} {
+		t.Log(name)
+		_, err = c.carry(file, approval, broken)
+		refusedBy(t, err, policy.TooMany, 4)
+	}
+	if _, err := c.carry(file, approval, glass("bob", c.now.Add(time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+	if report := must(must(c.open())(t).Audit(t.Context()))(t); len(report.Faults) != 0 {
+		t.Errorf("%+v", report.Faults)
+	}
+}

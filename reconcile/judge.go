@@ -38,6 +38,7 @@ type Judgement struct {
 	policy.Verdict
 	approvals []policy.Approval
 	bundles   []Bundle // of the approvals, in their order
+	broken    []Bundle // statements that break a brake's glass
 	leaves    map[seal.Batches][]plan.Digest
 }
 
@@ -67,6 +68,9 @@ func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
 	}
 	for _, b := range append(scheduled, c.Bundles...) {
 		opened, err := verifier.Open(b.Data)
+		if err != nil && j.glass(&in, verifier, b, err) {
+			continue
+		}
 		if err != nil {
 			in.Unverified = append(in.Unverified, policy.Unverified{Name: b.Name, Err: err})
 			continue

@@ -3,10 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/cmd/charter/internal/view"
+	"github.com/veonahealth/charter/plan/policy"
 	"github.com/veonahealth/charter/plan/seal"
 )
 
@@ -16,35 +20,79 @@ type approveOptions struct {
 	decision seal.Decision
 	key      keyFlags
 	approval approvalFlags
+	glass    bool // break a brake's glass, instead of approving
 }
 
 func (a *app) newApprove() *cobra.Command {
-	return a.newDecision("approve", "Approve a plan, and publish that", seal.Approve, `Approve signs exactly what a plan says, as sign does, and pushes the plan and the
+	cmd, o := a.newDecision("approve", "Approve a plan, and publish that", seal.Approve, `Approve signs exactly what a plan says, as sign does, and pushes the plan and the
 signature to where others find them (charter plans). The approval is of the plan's
 batches: it counts for them in any other plan too, until one is done. A plan that
-is open already is named by its digest.`, `  charter approve plan.json --key ann.key
-  charter approve 9f4ffeaf… --key ann.key --comment "OPS-114, agreed with the ward"`)
+is open already is named by its digest.
+
+With --break-glass it signs something else: that for this plan, and until
+--not-after, a brake may be passed that the policy's break_glass names (a threshold,
+a window, a missing approval), for the reason that --comment gives. It is recorded
+with the receipt.`, `  charter approve plan.json --key ann.key
+  charter approve 9f4ffeaf… --key ann.key --comment "OPS-114, agreed with the ward"
+  charter approve plan.json --break-glass --comment "INC-7: stolen account" --not-after 2h --key ann.key`)
+	cmd.Flags().BoolVar(&o.glass, "break-glass", false, "let this one plan pass a brake, as far as the policy lets you")
+	return cmd
 }
 
 func (a *app) newReject() *cobra.Command {
-	return a.newDecision("reject", "Say no to a plan, and publish that", seal.Reject, `Reject signs and pushes a no. Where its signer could have approved, nothing that it
+	cmd, _ := a.newDecision("reject", "Say no to a plan, and publish that", seal.Reject, `Reject signs and pushes a no. Where its signer could have approved, nothing that it
 is about is applied until they approve it after all.`, `  charter reject plan.json --key ann.key --comment "the ward moves in March"`)
+	return cmd
 }
 
-func (a *app) newDecision(verb, short string, decision seal.Decision, long, example string) *cobra.Command {
-	o := approveOptions{decision: decision}
+func (a *app) newDecision(verb, short string, decision seal.Decision, long, example string) (*cobra.Command, *approveOptions) {
+	o := &approveOptions{decision: decision}
 	cmd := &cobra.Command{
 		Use: verb + " FILE|DIGEST", Short: short, Long: long, Example: example,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.plan = args[0]
-			return a.decide(cmd.Context(), &o)
+			return a.decide(cmd.Context(), o)
 		},
 	}
 	bindRepo(cmd, &o.repo.repo)
 	o.key.bind(cmd)
 	o.approval.bind(cmd)
-	return cmd
+	return cmd, o
+}
+
+// of names what the statement is of, for the name of its bundle: one person may
+// approve a plan and break a glass for it.
+func (o *approveOptions) of(file string) string {
+	if o.glass {
+		return file + ".break-glass"
+	}
+	return file
+}
+
+// statement writes what is to be signed.
+func (o *approveOptions) statement(file *planFile, now time.Time) ([]byte, error) {
+	if !o.glass {
+		o.approval.decision = o.decision
+		return o.approval.statement(file, now)
+	}
+	environment, err := catalog.ParseEnvironment(file.plan.Environment)
+	switch {
+	case err != nil:
+		return nil, fail(exitFailed, "%s: %w", file.path, err)
+	case o.approval.comment == "":
+		return nil, fail(exitUsage, "no reason: give --comment WORDS, they are recorded")
+	case len(o.approval.tenants) > 0:
+		return nil, fail(exitUsage, "--tenant: a glass is broken for the plan as a whole")
+	case o.approval.lasts <= 0:
+		return nil, fail(exitUsage, "--not-after %s: want a time to come", o.approval.lasts)
+	}
+	lasts := o.approval.lasts
+	if lasts == approvalLasts {
+		lasts = defaultExpiry // no plan can be applied for longer
+	}
+	terms := policy.BreakGlassTerms{Environment: environment, Reason: o.approval.comment, NotAfter: now.Add(lasts).UTC().Truncate(time.Second)}
+	return terms.Statement(seal.Subject{Name: filepath.Base(file.path), SHA256: file.digest})
 }
 
 func (a *app) decide(ctx context.Context, o *approveOptions) error {
@@ -58,9 +106,8 @@ func (a *app) decide(ctx context.Context, o *approveOptions) error {
 	if err != nil {
 		return err
 	}
-	o.approval.decision = o.decision
 	now := a.now()
-	statement, err := o.approval.statement(file, now)
+	statement, err := o.statement(file, now)
 	if err != nil {
 		return err
 	}
@@ -73,12 +120,12 @@ func (a *app) decide(ctx context.Context, o *approveOptions) error {
 	if err != nil {
 		return err
 	}
-	name := signer.PublicKey().Fingerprint().BundleName("plan.json")
+	name := signer.PublicKey().Fingerprint().BundleName(o.of("plan.json"))
 	if _, err := office.plans().Publish(ctx, file.data, map[string][]byte{name: bundle}); err != nil {
 		return err
 	}
 	if _, is := planDigest(o.plan); !is {
-		beside := signer.PublicKey().Fingerprint().BundleName(file.path)
+		beside := signer.PublicKey().Fingerprint().BundleName(o.of(file.path))
 		if err := writeFile(beside, bundle, 0o644); err != nil {
 			return fail(exitFailed, "save the signature: %w", err)
 		}

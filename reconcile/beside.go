@@ -1,0 +1,86 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/policy"
+	"github.com/veonahealth/charter/plan/seal"
+	"github.com/veonahealth/charter/reconcile/ledger"
+)
+
+// A receipt keeps beside its intent all that its judgement was made of, so that
+// anybody can judge again: approvals, broken glass, and, where an approval was of
+// another plan, that plan's leaves.
+const (
+	glassFile  = "plan.json.break-glass-"
+	leavesFile = "leaves-"
+)
+
+// glass takes a bundle that is no approval for what breaks a brake's glass; false
+// where it is something else.
+func (j *Judgement) glass(in *policy.Input, verifier *seal.Verifier, b Bundle, err error) bool {
+	var other *seal.PredicateTypeError
+	if !errors.As(err, &other) || other.Type != policy.BreakGlassType {
+		return false
+	}
+	opened, err := policy.OpenBreakGlass(verifier, b.Data)
+	if err != nil {
+		return false
+	}
+	in.BreakGlass = append(in.BreakGlass, *opened)
+	j.broken = append(j.broken, b)
+	return true
+}
+
+// keepBeside puts into a receipt's files what its judgement was made of, but for
+// the approvals themselves.
+func (j *Judgement) keepBeside(files map[string][]byte, p *plan.Plan) {
+	for i, b := range j.broken {
+		files[fmt.Sprintf("%s%d%s", glassFile, i, bundleSuffix)] = b.Data
+	}
+	for i := range j.approvals {
+		batches := j.approvals[i].Opened.Approval.Batches
+		leaves := j.leaves[batches]
+		if plan.Digest(batches.Root) == p.BatchesRoot || leaves == nil {
+			continue
+		}
+		var text strings.Builder
+		for _, leaf := range leaves {
+			fmt.Fprintln(&text, leaf)
+		}
+		files[leavesFile+plan.Digest(batches.Root).Hex()] = []byte(text.String())
+	}
+}
+
+// beside reads what keepBeside kept.
+func (g *Governance) beside(r *ledger.Receipt, in *policy.Input, verifier *seal.Verifier) error {
+	for _, f := range r.Intent.Files {
+		isGlass, isLeaves := strings.HasPrefix(f.Name, glassFile), strings.HasPrefix(f.Name, leavesFile)
+		if !isGlass && !isLeaves {
+			continue
+		}
+		data, err := g.Ledger.File(r, f.Name)
+		if err != nil {
+			return asTrust(err)
+		}
+		if isGlass {
+			if opened, err := policy.OpenBreakGlass(verifier, data); err == nil {
+				in.BreakGlass = append(in.BreakGlass, *opened)
+			}
+			continue
+		}
+		var leaves []plan.Digest
+		for line := range strings.Lines(string(data)) {
+			leaf, err := plan.ParseDigest(strings.TrimSpace(line))
+			if err != nil {
+				return distrust("receipt %d: %s: %w", r.Number, f.Name, err)
+			}
+			leaves = append(leaves, leaf)
+		}
+		in.Leaves = append(in.Leaves, leaves)
+	}
+	return nil
+}
