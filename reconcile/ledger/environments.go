@@ -16,7 +16,7 @@ func Environments(ctx context.Context, repo *source.Repository) ([]catalog.Envir
 	if err != nil {
 		return nil, err
 	}
-	refs := map[string]string{}
+	var refs map[string]string
 	if at.remote {
 		refs, err = repo.RemoteRefs(ctx)
 	} else {

@@ -64,9 +64,6 @@ const hashLen = 20
 func (x *index) count() int { return len(x.Acts) }
 
 func (x *index) id(n int) ID { return ID(x.IDs[n*sha256.Size : (n+1)*sha256.Size]) }
-func (x *index) plan(n int) plan.Digest {
-	return plan.Digest(x.Plans[n*sha256.Size : (n+1)*sha256.Size])
-}
 
 // commit is the nth commit of the branch, "" past its end.
 func (x *index) commit(n int) string { return commitAt(x.Commits, n) }

@@ -53,7 +53,7 @@ func (p *Plans) List(ctx context.Context) ([]plan.Digest, error) {
 	if err != nil {
 		return nil, err
 	}
-	refs := map[string]string{}
+	var refs map[string]string
 	if at.remote {
 		refs, err = p.Repo.RemoteRefs(ctx)
 	} else {
