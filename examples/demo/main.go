@@ -32,7 +32,7 @@ func main() {
 	dir, err := os.MkdirTemp("", "charter-demo-")
 	if err == nil {
 		err = (&demo{ctx: ctx, dir: dir}).run()
-		if os.Getenv("KEEP") == "" {err = errors.Join(err, os.RemoveAll(dir))} else {fmt.Println(dir)}
+		err = errors.Join(err, os.RemoveAll(dir))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
@@ -202,7 +202,7 @@ func (d *demo) command(text string) *exec.Cmd {
 	cmd := exec.CommandContext(d.ctx, args[0], args[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = d.dir, os.Stdout, os.Stdout
 	cmd.Env = append(append(os.Environ(), d.env...), "CHARTER_EHR="+d.url, "CHARTER_TOKEN="+token, "CHARTER_PASSWORD=demo", "XDG_CACHE_HOME="+d.path("cache"),
-			"GIT_AUTHOR_NAME=Demo", "GIT_AUTHOR_EMAIL=demo@example.org", "GIT_COMMITTER_NAME=Demo", "GIT_COMMITTER_EMAIL=demo@example.org")
+		"GIT_AUTHOR_NAME=Demo", "GIT_AUTHOR_EMAIL=demo@example.org", "GIT_COMMITTER_NAME=Demo", "GIT_COMMITTER_EMAIL=demo@example.org")
 	return cmd
 }
 
