@@ -2,8 +2,6 @@ package daemon
 
 import (
 	"cmp"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/veonahealth/charter/catalog"
@@ -116,18 +114,6 @@ func (t *Tenant) after(was *Tenant) {
 	if was != nil && was.Standing == t.Standing {
 		t.Since = was.Since
 	}
-}
-
-// signature tells two states of a tenant apart that people would call different.
-func (t *Tenant) signature() string {
-	parts := []string{string(t.Standing)}
-	for i := range t.Batches {
-		for _, c := range t.Batches[i].Changes {
-			parts = append(parts, strings.Join([]string{string(c.Class), string(c.Action), c.Kind, c.Key, c.Facility, c.Module}, " "))
-		}
-	}
-	slices.Sort(parts[1:])
-	return strings.Join(parts, "\n")
 }
 
 // contents takes what a plan says apart by tenant; what belongs to no tenant is
