@@ -189,7 +189,8 @@ func (a *app) daemonLog() *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 }
 
-func (a *app) assemble(w *watch, c *schema.Daemon, p *parts) (err error) {
+// assemble makes the parts know each other.
+func (a *app) assemble(w *watch, c *schema.Daemon, p *parts) error {
 	metrics := web.NewMetrics(func() *daemon.View { return w.daemon.View() }, a.now)
 	client, err := ehr.New(ehr.Options{
 		URL: c.EHR.URL, Token: p.token, Parallelism: c.EHR.Parallelism, MaxRPS: c.EHR.MaxRPS, Timeout: time.Duration(c.EHR.Timeout),
@@ -204,27 +205,9 @@ func (a *app) assemble(w *watch, c *schema.Daemon, p *parts) (err error) {
 	if err != nil {
 		return err
 	}
-	options := daemon.Options{
-		Environment: p.environment, Source: w.branch, EHR: client, Mode: daemon.Mode(c.Mode), Now: a.now, Log: w.log,
-		Skew:    time.Duration(c.Skew),
-		Backoff: daemon.Backoff{First: time.Duration(c.Backoff.First), Longest: time.Duration(c.Backoff.Longest)},
-		Evaluate: func(ctx context.Context, files fs.FS) (*schema.Fleet, error) {
-			return a.evaluate(ctx, files, c.Repository)
-		},
-		Due: func(after time.Time) time.Time { return w.loop.Due(after) },
-		Published: func(v *daemon.View) {
-			metrics.Published(v)
-			w.web.Published(v)
-			w.sender.Publish(v)
-		},
-	}
-	if overseer != nil {
-		options.Govern, options.Act, options.Plans = overseer.govern, act, overseer.openPlans
-	}
-	if w.daemon, err = daemon.New(options); err != nil {
+	if err := a.assembleDaemon(w, c, p, client, overseer, act, metrics); err != nil {
 		return err
 	}
-	w.loop = &daemon.Loop{Timers: append(p.timers, w.daemon.Timers()...), Pass: w.daemon.Pass, Now: a.now}
 	w.sender = notice.New(notice.Options{
 		Targets: p.targets, Page: c.Page, File: stateFile(c.State, "notices.json"), Patience: time.Duration(c.Patience), Now: a.now, Log: w.log,
 	})
@@ -232,6 +215,30 @@ func (a *app) assemble(w *watch, c *schema.Daemon, p *parts) (err error) {
 		View: w.daemon.View, Access: p.access, Hook: p.hook, Ask: w.loop.Ask, Metrics: metrics, Now: a.now, Log: w.log, Alive: w.alive,
 	})
 	return err
+}
+
+// assembleDaemon makes the daemon itself and the loop that it passes in.
+func (a *app) assembleDaemon(w *watch, c *schema.Daemon, p *parts, client *ehr.Client, o *overseer, act daemon.Act, metrics *web.Metrics) (err error) {
+	options := daemon.Options{
+		Environment: p.environment, Source: w.branch, EHR: client, Mode: daemon.Mode(c.Mode), Now: a.now, Log: w.log,
+		Skew:     time.Duration(c.Skew),
+		Backoff:  daemon.Backoff{First: time.Duration(c.Backoff.First), Longest: time.Duration(c.Backoff.Longest)},
+		Evaluate: w.evaluate,
+		Due:      func(after time.Time) time.Time { return w.loop.Due(after) },
+		Published: func(v *daemon.View) {
+			metrics.Published(v)
+			w.web.Published(v)
+			w.sender.Publish(v)
+		},
+	}
+	if o != nil {
+		options.Govern, options.Act, options.Plans = o.govern, act, o.openPlans
+	}
+	if w.daemon, err = daemon.New(options); err != nil {
+		return err
+	}
+	w.loop = &daemon.Loop{Timers: append(p.timers, w.daemon.Timers()...), Pass: w.daemon.Pass, Now: a.now}
+	return nil
 }
 
 func stateFile(dir, name string) string {
