@@ -42,6 +42,10 @@
 //
 // # Authority
 //
-// The daemon has none of its own. It writes only where a ledger is founded and a
-// signed mandate covers the change; everywhere else it observes.
+// The daemon has none of its own. It writes only where a ledger is founded, and
+// only what people have approved, or drift that a signed mandate covers; a row that
+// comes back changed three times within a day is left to people. What an earlier
+// process began is ended first. A receipt stands before each write and after it
+// (reconcile.Governance). Everywhere else it observes, or proposes: a branch that
+// adopts what other hands changed.
 package daemon

@@ -10,7 +10,7 @@ import (
 // FaultCode is the stable name of what keeps the daemon from its work.
 type FaultCode string
 
-// The faults. docs/daemon.md says of each what it means and what to do.
+// The faults. examples/daemon/README.md says of each what it means and what to do.
 const (
 	PlatformDown     FaultCode = "ehr-down"           // the platform gives no answer that can be relied on
 	PlatformDenies   FaultCode = "ehr-denies"         // the platform does not accept the token, or lets it read too little

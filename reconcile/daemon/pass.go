@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"syscall"
 	"time"
@@ -50,6 +51,9 @@ func (d *Daemon) Pass(ctx context.Context, ask Ask) {
 	p.done.Took = d.o.Now().Sub(began)
 	p.publish()
 	p.act(log)
+	if p.done.Evaluated || ask.Depth == Full {
+		debug.FreeOSMemory() // what it took is many times what is kept for the hours until the next
+	}
 	level := slog.LevelInfo
 	if p.done.Looked == 0 && !p.done.Evaluated && len(d.faults) == 0 {
 		level = slog.LevelDebug // nothing has happened
