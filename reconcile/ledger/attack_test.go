@@ -97,8 +97,8 @@ func TestAForgedCommitIsRefused(t *testing.T) {
 			delete(put, "receipts/000/001/plan.json")
 			put["receipts/000/000/outcome.json"] = []byte("{}\n")
 		},
-		"a file too many":               func(put map[string][]byte) { put["receipts/000/001/extra"] = nil },
-		"a file outside of the receipt": func(put map[string][]byte) { put["readme"] = nil },
+		"a file too many":               func(put map[string][]byte) { put["receipts/000/001/extra"] = []byte{} },
+		"a file outside of the receipt": func(put map[string][]byte) { put["readme"] = []byte{} },
 		"an older receipt edited": func(put map[string][]byte) {
 			put["receipts/000/000/outcome.json"] = []byte("{}\n")
 		},
