@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -69,10 +70,10 @@ func (a *app) needOffice(ctx context.Context, fleet repoFlags, env, root string)
 func (o *office) Close() error { return o.repo.Close() }
 
 func (o *office) govern(ctx context.Context, root string) error {
-	founded, err := ledger.Exists(ctx, o.repo, o.environment)
+	founded, err := o.founded(ctx, root)
 	var remote *source.RemoteError
 	switch {
-	case errors.As(err, &remote) && root == "":
+	case root == "" && (errors.As(err, &remote) || errors.Is(err, context.DeadlineExceeded)) && ctx.Err() == nil:
 		o.app.note("%s: whether a ledger is founded there could not be asked", err)
 		return nil
 	case err != nil:
@@ -96,6 +97,19 @@ func (o *office) govern(ctx context.Context, root string) error {
 		Newest: newest.Hash, Repo: o.repo, Environment: o.environment, Root: id, Evaluate: o.evaluate, Cache: o.app.ledgerCache(), Now: o.app.now,
 	})
 	return err
+}
+
+// patience is for how long a remote is asked whether it has a ledger that nobody
+// spoke of.
+const patience = 15 * time.Second
+
+func (o *office) founded(ctx context.Context, root string) (bool, error) {
+	if root == "" {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	return ledger.Exists(ctx, o.repo, o.environment)
 }
 
 // ledgerCache is where verified receipts are kept; "" where there is nowhere.
