@@ -71,8 +71,8 @@ func Decode(data []byte) (*Plan, error) {
 // have. One of a later minor can be shown, and must not be signed or applied.
 func (p *Plan) KnownMinor() bool { return p.FormatVersion == FormatVersion }
 
-// check holds the plan's digests against its content, so that what is shown is
-// what was signed.
+// check holds the plan's digests against its content, and what it shows against
+// what it sends, so that what is shown is what was signed.
 func (p *Plan) check() error {
 	tree, err := NewTree(p.Leaves())
 	if err != nil {
@@ -105,6 +105,11 @@ func (p *Plan) check() error {
 		}
 		if err != nil {
 			return formatError("what is scheduled for tenant %.80q: %s", e.Tenant, err)
+		}
+	}
+	if p.KnownMinor() {
+		if err := p.checkShown(); err != nil {
+			return formatError("%s", err)
 		}
 	}
 	return nil
@@ -142,15 +147,20 @@ func (p *Plan) checkBatch(b *Batch) error {
 		return err
 	}
 	if b.Request != nil {
-		if err := b.Request.check(b.Subject, b.Tenant, b.Base, p.KnownMinor()); err != nil {
+		if err := b.checkRequest(p.KnownMinor()); err != nil {
 			return err
 		}
 	}
 	lines, err := p.Lines(b)
-	if err == nil && lines.Digest() != b.Digest {
-		err = errDigest
+	switch {
+	case err != nil:
+		return err
+	case lines.Digest() != b.Digest:
+		return errDigest
+	case len(b.Changes) == 0 && p.KnownMinor():
+		return errors.New("it shows no change")
 	}
-	return err
+	return nil
 }
 
 // checkOwner refuses what a batch cannot be of.

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -86,11 +85,7 @@ func (b *Builder) licence(p *Part, t *catalog.Tenant, live Live) error {
 			return err
 		}
 	}
-	change := Change{
-		Action: Issue, Kind: string(Licence), Key: p.tenant, Reason: reason,
-		After: strconv.Itoa(len(body.Modules)) + " modules until " + catalog.FormatTime(body.Expires),
-	}
-	return b.send(p, Licence, newRequest(http.MethodPost, "/licenses", body), base, change)
+	return b.send(p, Licence, newRequest(http.MethodPost, "/licenses", body), base, because(reason, licenceIssued(body))...)
 }
 
 // revokeLicences ends all that a deployment runs by, or could go on by.
@@ -104,8 +99,8 @@ func (b *Builder) revokeLicences(p *Part, declared *catalog.Licence, live []cata
 		if err != nil {
 			return err
 		}
-		change := Change{Action: Revoke, Kind: string(Licence), Key: l.ID, Before: l.State, Reason: b.at(Tombstone, declared.Revoked, declared.Pos)}
-		if err := b.send(p, Licence, newRequest(http.MethodPost, "/licenses/"+url.PathEscape(l.ID)+"/revoke", struct{}{}), base, change); err != nil {
+		changes := because(b.at(Tombstone, declared.Revoked, declared.Pos), licenceRevoked(l.ID, l.State))
+		if err := b.send(p, Licence, newRequest(http.MethodPost, "/licenses/"+url.PathEscape(l.ID)+"/revoke", struct{}{}), base, changes...); err != nil {
 			return err
 		}
 	}

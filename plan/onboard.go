@@ -56,30 +56,12 @@ func (b *Builder) at(code Code, text string, pos catalog.Position) Reason {
 	return Reason{Code: code, Commit: b.commit, File: pos.File, Line: pos.Line, Text: text}
 }
 
-// altered lists the fields in which two things differ.
-type altered struct {
-	kind, facility string
-	reason         Reason
-	changes        []Change
-}
-
-func (a *altered) field(name, before, after string) {
-	if before != after {
-		a.changes = append(a.changes, Change{
-			Action: Alter, Kind: a.kind, Facility: a.facility, Key: name, Before: before, After: after, Reason: a.reason,
-		})
-	}
-}
-
 // record creates the tenant, or corrects what the platform has of it.
 func (b *Builder) record(p *Part, t *catalog.Tenant, live Live) error {
 	want := t.Live()
 	if live.Absent {
-		change := Change{
-			Action: Create, Kind: string(Tenant), Key: p.tenant, After: want.Name + ", edition " + want.Edition + ", " + want.Hosting,
-			Reason: b.at(New, "the platform does not have the tenant", t.Pos),
-		}
-		return b.send(p, Tenant, newRequest(http.MethodPost, "/tenants", want), nil, change)
+		changes := because(b.at(New, "the platform does not have the tenant", t.Pos), tenantCreated(want))
+		return b.send(p, Tenant, newRequest(http.MethodPost, "/tenants", want), nil, changes...)
 	}
 	if live.Tenant == nil || *live.Tenant == want {
 		return nil
@@ -88,12 +70,8 @@ func (b *Builder) record(p *Part, t *catalog.Tenant, live Live) error {
 	if err != nil {
 		return err
 	}
-	a := altered{kind: string(Tenant), reason: b.at(Changed, "declared so", t.Pos)}
-	a.field("edition", live.Tenant.Edition, want.Edition)
-	a.field("hosting", live.Tenant.Hosting, want.Hosting)
-	a.field("name", live.Tenant.Name, want.Name)
-	a.field("organisation", live.Tenant.Organisation, want.Organisation)
-	return b.send(p, Tenant, newRequest(http.MethodPut, "/tenants/"+p.tenant, want), base, a.changes...)
+	changes := because(b.at(Changed, "declared so", t.Pos), tenantAltered(*live.Tenant, want)...)
+	return b.send(p, Tenant, newRequest(http.MethodPut, "/tenants/"+p.tenant, want), base, changes...)
 }
 
 // ProvisionBody asks for sites and accounts.
@@ -128,10 +106,7 @@ func (b *Builder) provision(p *Part, t *catalog.Tenant, live Live) (catalog.Rows
 			continue
 		}
 		body.Facilities = append(body.Facilities, f.Live())
-		changes = append(changes, Change{
-			Action: Create, Kind: string(Facility), Facility: f.ID.String(), Key: f.ID.String(), After: f.Name,
-			Reason: b.at(New, "the platform does not have the facility", f.Pos),
-		})
+		changes = append(changes, because(b.at(New, "the platform does not have the facility", f.Pos), siteCreated(f.Live(), body.Edition))...)
 		for index := range b.catalog.Edition(t.Edition).Set().All() {
 			rows = append(rows, catalog.Row{Facility: f.ID, Module: b.catalog.Module(index).EHR})
 			c := b.change(t, f, index, Grant, b.plan.At)
@@ -146,11 +121,9 @@ func (b *Builder) provision(p *Part, t *catalog.Tenant, live Live) (catalog.Rows
 		if !slices.ContainsFunc(body.Facilities, func(f catalog.LiveFacility) bool { return f.ID == s.Facility.String() }) {
 			continue
 		}
-		body.Staff = append(body.Staff, Account{s.Email, s.Facility.String(), s.Name, s.Role})
-		changes = append(changes, Change{
-			Action: Create, Kind: "staff", Facility: s.Facility.String(), Key: s.Email, After: s.Name + ", " + s.Role,
-			Reason: b.at(New, "made with its facility", s.Pos),
-		})
+		account := Account{s.Email, s.Facility.String(), s.Name, s.Role}
+		body.Staff = append(body.Staff, account)
+		changes = append(changes, because(b.at(New, "made with its facility", s.Pos), accountCreated(account))...)
 	}
 	sortOnboarding(changes)
 	base, err := ProvisionBase(live.Facilities)
@@ -177,7 +150,7 @@ func ProvisionBase(live []catalog.LiveFacility) (*Base, error) {
 // sortOnboarding orders by facility, the facility itself first, then its
 // accounts, then its rows.
 func sortOnboarding(changes []Change) {
-	rank := func(c Change) int { return slices.Index([]string{string(Facility), "staff", KindRow}, c.Kind) }
+	rank := func(c Change) int { return slices.Index([]string{string(Facility), kindStaff, KindRow}, c.Kind) }
 	slices.SortStableFunc(changes, func(a, b Change) int {
 		return cmp.Or(strings.Compare(a.Facility, b.Facility), rank(a)-rank(b), strings.Compare(a.Key, b.Key), strings.Compare(a.Module, b.Module))
 	})
@@ -195,14 +168,9 @@ func (b *Builder) sites(p *Part, t *catalog.Tenant, live []catalog.LiveFacility)
 		if err != nil {
 			return err
 		}
-		was, want := live[at], f.Live()
-		a := altered{kind: string(Facility), facility: f.ID.String(), reason: b.at(Changed, "declared so", f.Pos)}
-		a.field("beds", number(was.Beds), number(want.Beds))
-		a.field("name", was.Name, want.Name)
-		a.field("storage_gb", number(was.StorageGB), number(want.StorageGB))
-		a.field("users", number(was.Users), number(want.Users))
+		changes := because(b.at(Changed, "declared so", f.Pos), siteAltered(live[at], f.Live())...)
 		path := "/tenants/" + p.tenant + "/facilities/" + f.ID.String()
-		if err := b.send(p, Facility, newRequest(http.MethodPut, path, want), base, a.changes...); err != nil {
+		if err := b.send(p, Facility, newRequest(http.MethodPut, path, f.Live()), base, changes...); err != nil {
 			return err
 		}
 	}
@@ -222,13 +190,17 @@ type Instrument struct {
 
 // Licensed returns the keys of the licensed instruments, sorted.
 func (c *ConnectBody) Licensed() []string {
+	return slices.Sorted(slices.Values(c.licensed()))
+}
+
+// licensed returns them in the order of the body.
+func (c *ConnectBody) licensed() []string {
 	keys := []string{}
 	for _, i := range c.Instruments {
 		if i.Licensed {
 			keys = append(keys, i.Key)
 		}
 	}
-	slices.Sort(keys)
 	return keys
 }
 
@@ -239,21 +211,21 @@ func (b *Builder) connect(p *Part, t *catalog.Tenant, live []string) error {
 		return nil
 	}
 	body := ConnectBody{Instruments: []Instrument{}}
-	var changes []Change
-	for _, key := range live {
-		if !slices.ContainsFunc(t.Connect, func(c catalog.Connection) bool { return c.Instrument.String() == key }) {
-			changes = append(changes, Change{Action: Revoke, Kind: "instrument", Key: key, Reason: b.at(Changed, "not declared", t.Pos)})
-		}
-	}
+	reasons := map[string]Reason{}
 	for _, c := range t.Connect {
-		key := c.Instrument.String()
-		body.Instruments = append(body.Instruments, Instrument{key, true})
-		if !slices.Contains(live, key) {
-			changes = append(changes, Change{Action: Grant, Kind: "instrument", Key: key, Reason: b.at(New, c.Reason, c.Pos)})
-		}
+		body.Instruments = append(body.Instruments, Instrument{c.Instrument.String(), true})
+		reasons[c.Instrument.String()] = b.at(New, c.Reason, c.Pos)
 	}
+	changes := instrumentsAltered(live, body.licensed())
 	if len(changes) == 0 {
 		return nil
+	}
+	for i := range changes {
+		c := &changes[i]
+		c.Reason = reasons[c.Key]
+		if c.Action == Revoke {
+			c.Reason = b.at(Changed, "not declared", t.Pos)
+		}
 	}
 	base, err := ContentOf(live)
 	if err != nil {
@@ -285,15 +257,14 @@ func (b *Builder) admins(p *Part, t *catalog.Tenant, live []catalog.LiveAdmin) e
 		switch {
 		case a.Withdrawn == "" && at < 0 && !t.Closed.ClosedAt(b.plan.At):
 			body := AdminBody{a.Email, a.Name}
-			change := Change{Action: Invite, Kind: string(Admin), Key: a.Email, After: a.Name, Reason: b.at(New, "never invited", a.Pos)}
-			err = b.send(p, Admin, newRequest(http.MethodPost, path, body), nil, change)
+			err = b.send(p, Admin, newRequest(http.MethodPost, path, body), nil, because(b.at(New, "never invited", a.Pos), adminInvited(body))...)
 		case a.Withdrawn != "" && at >= 0 && live[at].State != AdminWithdrawn:
 			var base *Base
 			if base, err = AdminBase(live[at]); err != nil {
 				return err
 			}
-			change := Change{Action: Revoke, Kind: string(Admin), Key: a.Email, Before: live[at].State, Reason: b.at(Tombstone, a.Withdrawn, a.Pos)}
-			err = b.send(p, Admin, newRequest(http.MethodDelete, path+"/"+url.PathEscape(live[at].Email), struct{}{}), base, change)
+			changes := because(b.at(Tombstone, a.Withdrawn, a.Pos), adminWithdrawn(live[at].Email, live[at].State))
+			err = b.send(p, Admin, newRequest(http.MethodDelete, path+"/"+url.PathEscape(live[at].Email), struct{}{}), base, changes...)
 		}
 		if err != nil {
 			return err

@@ -93,15 +93,15 @@ func bodies(p *plan.Plan, subject plan.Subject) []string {
 func TestANewCustomerIsPlannedStepByStep(t *testing.T) {
 	p := build(customer(), plan.Live{Absent: true})
 	want := `tenant kisumu POST /tenants (nothing)
-  + tenant  kisumu "" -> "Kisumu, edition basic, on-prem" (new: the platform does not have the tenant) t.cue:1
+  + tenant  kisumu "" -> "Kisumu, organisation county, edition basic, on-prem" (new: the platform does not have the tenant) t.cue:1
 licence kisumu POST /licenses (nothing)
   + licence  kisumu "" -> "4 modules until 2028-01-01" (new: an on-prem deployment needs one) t.cue:13
 provision kisumu POST /tenants/kisumu/provision (other contents)
-  + facility a a "" -> "Site A" (new: the platform does not have the facility) t.cue:4
+  + facility a a "" -> "Site A, edition basic, 10 beds, 20 users, 30 GB" (new: the platform does not have the facility) t.cue:4
   + staff a amy@example.org "" -> "Amy, nurse" (new: made with its facility) t.cue:8
   + entitlement a lab "" -> "" (new: edition basic, with the facility) t.cue:4
   + entitlement a register "" -> "" (new: edition basic, with the facility) t.cue:4
-  + facility b b "" -> "Site B" (new: the platform does not have the facility) t.cue:5
+  + facility b b "" -> "Site B, edition basic" (new: the platform does not have the facility) t.cue:5
   + staff b bob@example.org "" -> "Bob, doctor" (new: made with its facility) t.cue:9
   + entitlement b lab "" -> "" (new: edition basic, with the facility) t.cue:5
   + entitlement b register "" -> "" (new: edition basic, with the facility) t.cue:5
@@ -176,7 +176,7 @@ func TestATenantIsPlannedAsFarAsItIsNot(t *testing.T) {
 				l.Facilities, l.Grant.Rows = l.Facilities[:1], rows("a register, a ward")
 			},
 			"provision kisumu POST /tenants/kisumu/provision (other contents)\n" +
-				"  + facility b b \"\" -> \"Site B\" (new: the platform does not have the facility) t.cue:5\n" +
+				"  + facility b b \"\" -> \"Site B, edition basic\" (new: the platform does not have the facility) t.cue:5\n" +
 				"  + staff b bob@example.org \"\" -> \"Bob, doctor\" (new: made with its facility) t.cue:9\n" +
 				"  + entitlement b lab \"\" -> \"\" (new: edition basic, with the facility) t.cue:5\n" +
 				"  + entitlement b register \"\" -> \"\" (new: edition basic, with the facility) t.cue:5\n" +
@@ -212,7 +212,7 @@ func TestATenantIsPlannedAsFarAsItIsNot(t *testing.T) {
 				l.Licences[0].Modules = l.Licences[0].Modules[2:]
 			},
 			"provision kisumu POST /tenants/kisumu/provision (other contents)\n" +
-				"  + facility b b \"\" -> \"Site B\" (new: the platform does not have the facility) t.cue:5\n" +
+				"  + facility b b \"\" -> \"Site B, edition basic\" (new: the platform does not have the facility) t.cue:5\n" +
 				"  + entitlement b lab \"\" -> \"\" (new: edition basic, with the facility) t.cue:5\n" +
 				"  + entitlement b register \"\" -> \"\" (new: edition basic, with the facility) t.cue:5\n" +
 				"entitlements kisumu (what provisioning makes of revision 0)\n" +
@@ -287,7 +287,7 @@ func TestATenantIsPlannedAsFarAsItIsNot(t *testing.T) {
 				t.Admins[0].Email = "eve+a/b?@example.org"
 			},
 			"admin kisumu DELETE /tenants/kisumu/tenant-admins/Eve+a%2Fb%3F@example.org (other contents)\n" +
-				"  - admin  eve+a/b?@example.org \"invited\" -> \"\" (tombstone: has left) t.cue:11\n",
+				"  - admin  Eve+a/b?@example.org \"invited\" -> \"\" (tombstone: has left) t.cue:11\n",
 		},
 		{
 			"who was withdrawn, or never was, is not withdrawn",
@@ -363,7 +363,7 @@ func TestAFacilityWithoutRowsMovesTheRevisionToo(t *testing.T) {
 	l.Facilities = []catalog.LiveFacility{{ID: "a"}}
 	b.Add(must(b.Tenant(declared, l)))
 	want := `provision kisumu POST /tenants/kisumu/provision (other contents)
-  + facility b b "" -> "" (new: the platform does not have the facility) :0
+  + facility b b "" -> ", edition basic" (new: the platform does not have the facility) :0
 entitlements kisumu (what provisioning makes of revision 7)
   + entitlement b ward "" -> "" (facility-grant: a la carte: pilot) :0
 `

@@ -11,10 +11,10 @@ func (b *Builder) own(subject Subject, last *Digest, now Digest) {
 	if last == nil || *last == now {
 		return
 	}
-	batch := Batch{Base: OnContent(*last), Subject: subject, Changes: []Change{{
-		Action: Alter, After: now.String(), Before: last.String(), Class: Pending, Key: string(subject), Kind: string(subject),
-		Reason: Reason{Code: Changed, Commit: b.commit, File: string(subject), Text: "its files were edited"}, Routes: []string{},
-	}}}
+	change := rulesAltered(subject, *last, now)
+	change.Class, change.Routes = Pending, []string{}
+	change.Reason = Reason{Code: Changed, Commit: b.commit, File: string(subject), Text: "its files were edited"}
+	batch := Batch{Base: OnContent(*last), Subject: subject, Changes: []Change{change}}
 	batch.Digest = ownLines(b.plan.Environment, subject, batch.Base, now).Digest()
 	b.plan.Batches = append(b.plan.Batches, batch)
 }
@@ -27,12 +27,11 @@ var errOwn = errors.New("it says something else than from which digest to which"
 
 // ownLines returns the lines of a batch of the fleet's own.
 func (p *Plan) ownLines(b *Batch) (Lines, error) {
-	if b.Tenant != "" || b.Request != nil || b.Base == nil || b.Base.Content == nil || len(b.Changes) != 1 ||
-		b.Changes[0].Kind != string(b.Subject) || b.Changes[0].Before != b.Base.Content.String() {
+	if b.Tenant != "" || b.Request != nil || b.Base == nil || b.Base.Content == nil || len(b.Changes) != 1 {
 		return nil, errOwn
 	}
 	now, err := ParseDigest(b.Changes[0].After)
-	if err != nil {
+	if err != nil || !sameShown(b.Changes, []Change{rulesAltered(b.Subject, *b.Base.Content, now)}) {
 		return nil, errOwn
 	}
 	return ownLines(p.Environment, b.Subject, b.Base, now), nil

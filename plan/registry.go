@@ -3,8 +3,6 @@ package plan
 import (
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/veonahealth/charter/catalog"
 )
@@ -46,55 +44,27 @@ func (b *Builder) edition(e *catalog.Edition, live map[string]catalog.LiveEditio
 	want := b.catalog.Live(e)
 	was, there := live[want.Key]
 	if !there {
-		change := Change{
-			Action: Create, Kind: string(Edition), Key: want.Key, After: strings.Join(want.Modules, " "),
-			Reason: b.at(New, "the platform does not have the edition", e.Pos),
-		}
-		return p, b.send(&p, Edition, newRequest(http.MethodPost, "/registry/editions", want), nil, change)
+		changes := because(b.at(New, "the platform does not have the edition", e.Pos), editionCreated(want))
+		return p, b.send(&p, Edition, newRequest(http.MethodPost, "/registry/editions", want), nil, changes...)
 	}
-	if changes := b.editionChanges(e, was, want); len(changes) > 0 {
+	changes := because(b.at(Changed, "the catalogue says so", e.Pos), editionAltered(was, want)...)
+	b.turned[e.Key] = turnedBy(changes)
+	if len(changes) > 0 {
 		err = b.send(&p, Edition, newRequest(http.MethodPut, "/registry/editions/"+want.Key, want), OnStamp(was.Stamp), changes...)
 	}
 	return p, err
 }
 
-func (b *Builder) editionChanges(e *catalog.Edition, was, want catalog.LiveEdition) []Change {
-	a := altered{kind: string(Edition), reason: b.at(Changed, "the catalogue says so", e.Pos)}
+// turnedBy returns the modules that changes of an edition give or take.
+func turnedBy(changes []Change) map[string]bool {
 	turned := map[string]bool{}
-	for _, module := range was.Modules {
-		if !slices.Contains(want.Modules, module) {
-			a.field("modules", module, "")
-			turned[module] = true
+	for _, c := range changes {
+		if c.Key == editionModules {
+			turned[c.Before+c.After] = true // one of the two is empty
 		}
 	}
-	for _, module := range want.Modules {
-		if !slices.Contains(was.Modules, module) {
-			a.field("modules", "", module)
-			turned[module] = true
-		}
-	}
-	b.turned[e.Key] = turned
-	a.field("name", was.Name, want.Name)
-	for _, limit := range []struct {
-		name      string
-		was, want *int64
-	}{
-		{"limits.beds", was.Limits.Beds, want.Limits.Beds}, {"limits.facilities", was.Limits.Facilities, want.Limits.Facilities},
-		{"limits.storage_gb", was.Limits.StorageGB, want.Limits.StorageGB}, {"limits.users", was.Limits.Users, want.Limits.Users},
-	} {
-		a.field(limit.name, limitText(limit.was), limitText(limit.want))
-	}
-	return a.changes
+	return turned
 }
-
-func limitText(n *int64) string {
-	if n == nil {
-		return "unlimited"
-	}
-	return number(*n)
-}
-
-func number(n int64) string { return strconv.FormatInt(n, 10) }
 
 // Organisations plans organisations: each is made, or named as it is declared.
 // live is nil where the platform's organisations are not known.
@@ -132,17 +102,13 @@ func (b *Builder) organisation(o *catalog.Organisation, live map[string]catalog.
 	case was == want || o.Closed.ClosedAt(b.plan.At):
 		return p, nil
 	case !there:
-		change := Change{
-			Action: Create, Kind: string(Organisation), Key: want.ID, After: want.Name,
-			Reason: b.at(New, "the platform does not have the organisation", o.Pos),
-		}
-		return p, b.send(&p, Organisation, newRequest(http.MethodPost, "/clients", want), nil, change)
+		changes := because(b.at(New, "the platform does not have the organisation", o.Pos), organisationCreated(want))
+		return p, b.send(&p, Organisation, newRequest(http.MethodPost, "/clients", want), nil, changes...)
 	}
-	a := altered{kind: string(Organisation), reason: b.at(Changed, "declared so", o.Pos)}
-	a.field("name", was.Name, want.Name)
+	changes := because(b.at(Changed, "declared so", o.Pos), organisationAltered(was, want)...)
 	base, err := ContentOf(was)
 	if err != nil {
 		return p, err
 	}
-	return p, b.send(&p, Organisation, newRequest(http.MethodPut, "/clients/"+want.ID, want), base, a.changes...)
+	return p, b.send(&p, Organisation, newRequest(http.MethodPut, "/clients/"+want.ID, want), base, changes...)
 }

@@ -56,7 +56,7 @@ func TestEditionsAreMadeAndEdited(t *testing.T) {
 		{
 			name: "one that is not there is made", change: func(live map[string]catalog.LiveEdition) { delete(live, "basic") },
 			want: "edition basic POST /registry/editions (nothing)\n" +
-				"  + edition  basic \"\" -> \"lab register\" (new: the platform does not have the edition) catalog.cue:3\n",
+				"  + edition  basic \"\" -> \"Basic: lab register, limits.beds 100\" (new: the platform does not have the edition) catalog.cue:3\n",
 			body: `{"key":"basic","limits":{"beds":100,"facilities":null,"storage_gb":null,"users":null},"modules":["lab","register"],"name":"Basic"}`,
 		},
 		{

@@ -10,10 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	strict "github.com/go-json-experiment/json"
 	"github.com/gowebpki/jcs"
-
-	"github.com/veonahealth/charter/catalog"
 )
 
 // Subject is what a batch writes.
@@ -106,58 +103,53 @@ type route struct {
 	names string
 	// creates says that it may stand on nothing.
 	creates bool
-	// read refuses a body with anything in it that is no part of the request.
-	read func(json.RawMessage) error
+	// shown refuses a batch whose body has anything in it that is no part of the
+	// request, or whose changes are not what the request does.
+	shown func(*Batch) error
 }
 
 var routes = map[Subject][]route{
 	Edition: {
-		{"POST /registry/editions", "key", true, strictly[catalog.LiveEdition]},
-		{"PUT /registry/editions/{}", "key", false, strictly[catalog.LiveEdition]},
+		{"POST /registry/editions", "key", true, showingOne(editionCreated)},
+		{"PUT /registry/editions/{}", "key", false, showing(showEdition)},
 	},
 	Organisation: {
-		{"POST /clients", "id", true, strictly[catalog.LiveOrganisation]},
-		{"PUT /clients/{}", "id", false, strictly[catalog.LiveOrganisation]},
+		{"POST /clients", "id", true, showingOne(organisationCreated)},
+		{"PUT /clients/{}", "id", false, showing(showOrganisation)},
 	},
 	Tenant: {
-		{"POST /tenants", "id", true, strictly[catalog.LiveTenant]},
-		{"PUT /tenants/{}", "id", false, strictly[catalog.LiveTenant]},
+		{"POST /tenants", "id", true, showingOne(tenantCreated)},
+		{"PUT /tenants/{}", "id", false, showing(showTenant)},
 	},
 	Licence: {
-		{"POST /licenses", "tenant", true, strictly[licenceBody]},
-		{"POST /licenses/*/revoke", "", false, strictly[struct{}]},
+		{"POST /licenses", "tenant", true, showingOne(licenceIssued)},
+		{"POST /licenses/*/revoke", "", false, showing(showLicenceRevoked)},
 	},
-	Provision: {{"POST /tenants/{}/provision", "", false, strictly[ProvisionBody]}},
-	Facility:  {{"PUT /tenants/{}/facilities/*", "id", false, strictly[catalog.LiveFacility]}},
-	Connect:   {{"PUT /tenants/{}/connect-entitlements", "", false, strictly[ConnectBody]}},
+	Provision: {{"POST /tenants/{}/provision", "", false, showing(showProvision)}},
+	Facility:  {{"PUT /tenants/{}/facilities/*", "id", false, showing(showFacility)}},
+	Connect:   {{"PUT /tenants/{}/connect-entitlements", "", false, showing(showConnect)}},
 	Admin: {
-		{"POST /tenants/{}/tenant-admins", "", true, strictly[AdminBody]},
-		{"DELETE /tenants/{}/tenant-admins/*", "", false, strictly[struct{}]},
+		{"POST /tenants/{}/tenant-admins", "", true, showingOne(adminInvited)},
+		{"DELETE /tenants/{}/tenant-admins/*", "", false, showing(showAdminWithdrawn)},
 	},
 }
 
-// strictly reads a body of a type, and refuses what is no part of it.
-func strictly[T any](text json.RawMessage) error {
-	var body T
-	return strict.Unmarshal(text, &body, strict.RejectUnknownMembers(true))
-}
-
-// check refuses a request that is none that writes the subject of what the batch
-// is of, and nothing else: people approve by subject and tenant. The body of a
-// plan of a later minor version may hold more than is known here.
-func (r *Request) check(subject Subject, of string, base *Base, known bool) error {
-	at := slices.IndexFunc(routes[subject], func(route route) bool { return route.matches(r, of) })
+// checkRequest refuses a request that is none that writes the subject of what the
+// batch is of, and nothing else: people approve by subject and tenant. The body of
+// a plan of a later minor version may hold more than is known here.
+func (b *Batch) checkRequest(known bool) error {
+	at := slices.IndexFunc(routes[b.Subject], func(route route) bool { return route.matches(b.Request, b.Tenant) })
 	if at < 0 {
 		return errors.New("the request is none that writes it")
 	}
-	route := &routes[subject][at]
+	route := &routes[b.Subject][at]
 	switch {
-	case base == nil && !route.creates:
+	case b.Base == nil && !route.creates:
 		return errors.New("it stands on nothing, and creates nothing")
-	case !route.named(r, of):
+	case !route.named(b.Request, b.Tenant):
 		return errors.New("the body is of something else")
 	case known:
-		return route.read(r.Body)
+		return route.shown(b)
 	}
 	return nil
 }

@@ -12,9 +12,9 @@ import (
 
 // forged is a plan of one batch whose digest and root fit what it holds, as
 // somebody would write it who wants more than people approve.
-func forged(subject plan.Subject, of, method, path, body string, base *plan.Base) []byte {
+func forged(subject plan.Subject, of, method, path, body string, base *plan.Base, changes ...plan.Change) []byte {
 	p := build(tenant(), live(inStep))
-	batch := plan.Batch{Base: base, Changes: []plan.Change{}, Subject: subject, Tenant: of}
+	batch := plan.Batch{Base: base, Changes: changes, Subject: subject, Tenant: of}
 	if method != "" {
 		batch.Request = &plan.Request{Body: json.RawMessage(body), Method: method, Path: path}
 	}
@@ -22,15 +22,49 @@ func forged(subject plan.Subject, of, method, path, body string, base *plan.Base
 	return sealed(p)
 }
 
-// sealed gives each batch its digest, and the plan its root.
+// sealed gives each batch and entry its digest, and the plan its summary and root.
 func sealed(p *plan.Plan) []byte {
 	for i := range p.Batches {
 		if lines, err := p.Lines(&p.Batches[i]); err == nil {
 			p.Batches[i].Digest = lines.Digest()
 		}
 	}
+	for i := range p.Scheduled {
+		e := &p.Scheduled[i]
+		if id, err := catalog.ParseTenantID(e.Tenant); err == nil {
+			revoked, granted, _ := plan.Rows(e.Changes) // what is no row is refused by whoever reads it
+			e.Digest = plan.EntitlementLines(environment(p.Environment), id, plan.AtLine(e.At), revoked, granted).Digest()
+		}
+	}
+	p.Summary = counted(p)
 	p.BatchesRoot = must(must(plan.NewTree(p.Leaves())).Root())
 	return must(plan.Encode(p))
+}
+
+// counted is the summary of a plan.
+func counted(p *plan.Plan) plan.Summary {
+	n := plan.Summary{Blocked: len(p.Refusals), Held: len(p.Held), Scheduled: len(p.Scheduled)}
+	tenants, facilities := map[string]bool{}, map[string]bool{}
+	for _, b := range p.Batches {
+		if b.Subject.OfTenant() {
+			tenants[b.Tenant] = true
+		}
+		for _, c := range b.Changes {
+			if c.Facility != "" {
+				facilities[b.Tenant+" "+c.Facility] = true
+			}
+			switch {
+			case c.Kind != plan.KindRow:
+				n.Change++
+			case c.Action == plan.Revoke:
+				n.Revoke++
+			default:
+				n.Grant++
+			}
+		}
+	}
+	n.Tenants, n.Facilities = len(tenants), len(facilities)
+	return n
 }
 
 // Bodies that are whole.
@@ -47,30 +81,44 @@ const (
 )
 
 func TestARequestThatFitsItsSubjectIsRead(t *testing.T) {
-	content := plan.OnContent(plan.DigestOf(nil))
+	on := func(text string) *plan.Base { return must(plan.ContentOf([]byte(text))) }
+	is := func(action plan.Action, kind, key, before, after string) plan.Change {
+		return plan.Change{Action: action, Kind: kind, Key: key, Before: before, After: after}
+	}
+	const noLimits = `{"beds":null,"facilities":null,"storage_gb":null,"users":null}`
+	beds := is("change", "facility", "beds", "7", "0")
+	beds.Facility = "a"
 	for _, c := range []struct {
 		subject                plan.Subject
 		of, method, path, body string
 		base                   *plan.Base
+		change                 plan.Change
 	}{
-		{plan.Edition, "basic", "POST", "/registry/editions", anEdition, nil},
-		{plan.Edition, "basic", "PUT", "/registry/editions/basic", anEdition, plan.OnStamp(stamp(1))},
-		{plan.Organisation, "county", "POST", "/clients", anOrganisation, nil},
-		{plan.Organisation, "county", "PUT", "/clients/county", anOrganisation, content},
-		{plan.Tenant, "kisumu", "POST", "/tenants", aTenant, nil},
-		{plan.Tenant, "kisumu", "PUT", "/tenants/kisumu", aTenant, content},
-		{plan.Licence, "kisumu", "POST", "/licenses", aLicence, nil},
-		{plan.Licence, "kisumu", "POST", "/licenses", aLicence, content},
-		{plan.Licence, "kisumu", "POST", "/licenses/kisumu.0a/revoke", nothing, content},
-		{plan.Provision, "kisumu", "POST", "/tenants/kisumu/provision", aProvision, content},
-		{plan.Facility, "kisumu", "PUT", "/tenants/kisumu/facilities/a", aFacility, content},
-		{plan.Connect, "kisumu", "PUT", "/tenants/kisumu/connect-entitlements", aConnect, content},
-		{plan.Admin, "kisumu", "POST", "/tenants/kisumu/tenant-admins", anAdmin, nil},
-		{plan.Admin, "kisumu", "DELETE", "/tenants/kisumu/tenant-admins/eve@example.org", nothing, content},
-		{plan.Admin, "kisumu", "DELETE", "/tenants/kisumu/tenant-admins/%C3%A4%2Fb@example.org", nothing, content},
+		{plan.Edition, "basic", "POST", "/registry/editions", anEdition, nil, is("create", "edition", "basic", "", "B: no modules")},
+		{plan.Edition, "basic", "PUT", "/registry/editions/basic", anEdition, plan.OnStamp(stamp(1)), is("change", "edition", "limits.users", "9", "unlimited")},
+		{plan.Organisation, "county", "POST", "/clients", anOrganisation, nil, is("create", "organisation", "county", "", "C")},
+		{plan.Organisation, "county", "PUT", "/clients/county", anOrganisation, on(`{"id":"county","name":"Old"}`), is("change", "organisation", "name", "Old", "C")},
+		{plan.Tenant, "kisumu", "POST", "/tenants", aTenant, nil, is("create", "tenant", "kisumu", "", "K, organisation county, edition basic, cloud")},
+		{plan.Tenant, "kisumu", "PUT", "/tenants/kisumu", aTenant, on(strings.Replace(aTenant, "basic", "extra", 1)), is("change", "tenant", "edition", "extra", "basic")},
+		{plan.Licence, "kisumu", "POST", "/licenses", aLicence, nil, is("issue", "licence", "kisumu", "", "0 modules until 2028-01-01")},
+		{plan.Licence, "kisumu", "POST", "/licenses", aLicence, on(`{"id":"kisumu.0a"}`), is("issue", "licence", "kisumu", "", "0 modules until 2028-01-01")},
+		{plan.Licence, "kisumu", "POST", "/licenses", strings.NewReplacer(noLimits, strings.Replace(noLimits, `"beds":null`, `"beds":5`, 1), `"tenant"`, `"not_before":"2027-01-01T00:00:00Z","tenant"`).Replace(aLicence), nil, is("issue", "licence", "kisumu", "", "0 modules from 2027-01-01 until 2028-01-01, limits.beds 5")},
+		{plan.Licence, "kisumu", "POST", "/licenses/kisumu.0a/revoke", nothing, on(`{"id":"kisumu.0a"}`), is("revoke", "licence", "kisumu.0a", "active", "")},
+		{plan.Facility, "kisumu", "PUT", "/tenants/kisumu/facilities/a", aFacility, on(strings.Replace(aFacility, `"beds":0`, `"beds":7`, 1)), beds},
+		{plan.Connect, "kisumu", "PUT", "/tenants/kisumu/connect-entitlements", aConnect, on(`["xn"]`), is("revoke", "instrument", "xn", "", "")},
+		{plan.Admin, "kisumu", "POST", "/tenants/kisumu/tenant-admins", anAdmin, nil, is("invite", "admin", "eve@example.org", "", "Eve")},
+		{plan.Admin, "kisumu", "DELETE", "/tenants/kisumu/tenant-admins/eve@example.org", nothing, on(`{"email":"eve@example.org","state":"invited"}`), is("revoke", "admin", "eve@example.org", "invited", "")},
+		{plan.Admin, "kisumu", "DELETE", "/tenants/kisumu/tenant-admins/%C3%A4%2Fb@example.org", nothing, on(`{"email":"ä/b@example.org","state":"active"}`), is("revoke", "admin", "ä/b@example.org", "active", "")},
 	} {
-		if _, err := plan.Decode(forged(c.subject, c.of, c.method, c.path, c.body, c.base)); err != nil {
+		if _, err := plan.Decode(forged(c.subject, c.of, c.method, c.path, c.body, c.base, c.change)); err != nil {
 			t.Errorf("%s %s: %v", c.method, c.path, err)
+		}
+		if _, err := plan.Decode(forged(c.subject, c.of, c.method, c.path, c.body, c.base)); err == nil {
+			t.Errorf("%s %s may be sent unseen", c.method, c.path)
+		}
+		again := c.change
+		if _, err := plan.Decode(forged(c.subject, c.of, c.method, c.path, c.body, c.base, c.change, again)); err == nil {
+			t.Errorf("%s %s may show one change twice", c.method, c.path)
 		}
 	}
 }

@@ -20,6 +20,8 @@ import (
 type there struct {
 	base *plan.Base // what a batch of it would stand on; nil where it is not there
 	same bool       // whether it is as the batch would make it
+	// unseen is an error where the batch would do something else than it shows.
+	unseen error
 }
 
 // look asks the platform for what a batch is about, before it is written.
@@ -82,7 +84,7 @@ func against[T any](b *plan.Batch, live T) (there, error) {
 		return there{}, err
 	}
 	base, err := plan.ContentOf(live)
-	return there{base, reflect.DeepEqual(live, want)}, err
+	return there{base: base, same: reflect.DeepEqual(live, want)}, err
 }
 
 func (a *applier) lookAtEdition(ctx context.Context, b *plan.Batch) (there, error) {
@@ -95,7 +97,7 @@ func (a *applier) lookAtEdition(ctx context.Context, b *plan.Batch) (there, erro
 	}
 	want, err := wanted[catalog.LiveEdition](b)
 	want.Stamp = live.Stamp
-	return there{plan.OnStamp(live.Stamp), reflect.DeepEqual(live, want)}, err
+	return there{plan.OnStamp(live.Stamp), reflect.DeepEqual(live, want), b.CheckEdition(live)}, err
 }
 
 func (a *applier) lookAtTenant(ctx context.Context, b *plan.Batch, id catalog.TenantID) (there, error) {
@@ -128,10 +130,10 @@ func (a *applier) lookAtLicence(ctx context.Context, b *plan.Batch, id catalog.T
 	}
 	base, err := plan.ContentOf(live.Terms)
 	if err != nil || revokes {
-		return there{base, live.State == plan.LicenceRevoked}, err
+		return there{base: base, same: live.State == plan.LicenceRevoked}, err
 	}
 	same, err := plan.LicenceMeets(live, b.Request, a.request.Plan.At)
-	return there{base, same}, err
+	return there{base: base, same: same}, err
 }
 
 // licenceOf is the id in the path of a request to revoke a licence.
@@ -162,7 +164,24 @@ func (a *applier) lookAtSites(ctx context.Context, b *plan.Batch, id catalog.Ten
 	}
 	base, err := plan.ProvisionBase(live)
 	missing := slices.ContainsFunc(want.Facilities, func(f catalog.LiveFacility) bool { return site(f.ID) < 0 })
-	return there{base, !missing}, err
+	if err != nil || !missing {
+		return there{base: base, same: !missing}, err
+	}
+	unseen, err := a.unseenRows(ctx, b, want.Edition)
+	return there{base: base, unseen: unseen}, err
+}
+
+// unseenRows is an error where the edition gives new facilities other rows than
+// people were shown. Nobody can tell where the token may not read editions.
+func (a *applier) unseenRows(ctx context.Context, b *plan.Batch, edition string) (unseen, err error) {
+	live, err := a.ehr.Edition(ctx, edition)
+	switch {
+	case ehr.IsNotFound(err), ehr.IsForbidden(err):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return b.CheckEdition(live), nil
 }
 
 func lastSegment(path string) string {
@@ -183,7 +202,7 @@ func (a *applier) lookAtInstruments(ctx context.Context, b *plan.Batch, id catal
 		return there{}, err
 	}
 	base, err := plan.ContentOf(live)
-	return there{base, slices.Equal(live, want.Licensed())}, err
+	return there{base: base, same: slices.Equal(live, want.Licensed())}, err
 }
 
 // lookAtAdmin looks for an administrator: one who is there in any state was
@@ -204,8 +223,8 @@ func (a *applier) lookAtAdmin(ctx context.Context, b *plan.Batch, id catalog.Ten
 	}
 	at := slices.IndexFunc(live, func(l catalog.LiveAdmin) bool { return catalog.SameEmail(l.Email, email) })
 	if at < 0 {
-		return there{nil, withdraws}, nil
+		return there{same: withdraws}, nil
 	}
 	base, err := plan.AdminBase(live[at])
-	return there{base, !withdraws || live[at].State == plan.AdminWithdrawn}, err
+	return there{base: base, same: !withdraws || live[at].State == plan.AdminWithdrawn}, err
 }

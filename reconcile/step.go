@@ -34,6 +34,8 @@ func (a *applier) step(b *plan.Batch, o *Outcome) {
 		o.State, o.Text = Already, ""
 	case now.base.Line() != b.Base.Line():
 		o.State, o.Text = Moved, "the platform has it otherwise than when it was planned"
+	case now.unseen != nil:
+		o.State, o.Text = Moved, now.unseen.Error()
 	case b.Subject == plan.Admin && b.Base == nil && !a.reachable(b, o):
 	default:
 		a.send(b, o)
