@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -533,5 +534,39 @@ func TestAPlatformRestoredUnderACorrectingDaemonIsNotWrittenTo(t *testing.T) {
 	}
 	if got := len(w.ehr.Audit(t)); got != writes {
 		t.Errorf("it wrote to a platform that was restored: %d audit entries, then %d", writes, got)
+	}
+}
+
+func TestAWriteThatTheDaemonDidNotLiveToRecordIsRecordedByTheNext(t *testing.T) {
+	for name, lands := range map[string]bool{"the write has landed": true, "the write has not": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "aga")
+			root := w.found(t)
+			config := w.correcting(t, root)
+			s := w.serve(t, config)
+			becomes(t, "aga in-step", func() string { return s.status(t) })
+			w.proxy.Add(ehrtest.Rule{Method: "PUT", Path: "/tenants/aga/entitlements", Times: 1, Fault: func(a http.ResponseWriter, r *http.Request, pass http.Handler) {
+				if lands {
+					pass.ServeHTTP(httptest.NewRecorder(), r)
+				}
+				_ = s.process.Process.Kill() // the test waits for its end
+				panic(http.ErrAbortHandler)
+			}})
+			w.toggle(t, "aga")
+			<-s.ended
+			s = w.serve(t, config)
+			becomes(t, "aga in-step, every receipt ended", func() string {
+				var v struct{ Records []struct{ Open bool } }
+				if err := json.Unmarshal([]byte(s.get(t, "/status.json")), &v); err != nil {
+					t.Fatal(err)
+				}
+				if len(v.Records) == 3 && !v.Records[0].Open {
+					return s.status(t) + ", every receipt ended"
+				}
+				return fmt.Sprintf("%s, %+v", s.status(t), v.Records)
+			})
+			s.end(t, syscall.SIGTERM)
+			w.proven(t, root, 1)
+		})
 	}
 }
