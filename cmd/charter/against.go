@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/reconcile/source"
 	"github.com/veonahealth/charter/schema"
 )
@@ -45,6 +47,7 @@ func (f *againstFlags) load(ctx context.Context, a *app, repo *repoFlags, at tim
 	if err != nil {
 		return nil, fmt.Errorf("--base %s: %w", f.base, err)
 	}
+	l.before = base.fleet.Catalog
 	return l, vanished(base.fleet, l.fleet, at)
 }
 
@@ -82,6 +85,24 @@ func vanished(base, head *schema.Fleet, at time.Time) error {
 		err = problems
 	}
 	return err
+}
+
+// unborne refuses a catalogue that no longer has a module of an earlier one of
+// which rows are live: nobody could say any more what such a row means.
+func unborne(p *plan.Plan, head, base *catalog.Catalog) error {
+	rows := map[catalog.TenantID]catalog.Rows{}
+	for _, h := range p.Held {
+		tenant, err := catalog.ParseTenantID(h.Tenant)
+		facility, err2 := catalog.ParseFacilityID(h.Facility)
+		module, err3 := catalog.ParseEHRModule(h.EHRModule)
+		if h.Reason == plan.UnknownModule && errors.Join(err, err2, err3) == nil {
+			rows[tenant] = append(rows[tenant], catalog.Row{Facility: facility, Module: module})
+		}
+	}
+	if problems := schema.Unborne(head.Unborne(base, maps.All(rows))); len(problems) > 0 {
+		return problems
+	}
+	return nil
 }
 
 // desiredTarget is what the branch declares that the commit is merged into; nil

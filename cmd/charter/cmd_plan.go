@@ -155,6 +155,9 @@ func (a *app) planOf(ctx context.Context, o *planOptions, l *loaded) (*plan.Plan
 	if observed.Snapshot != "" {
 		p.Live = observed
 	}
+	if err := office.unborne(ctx, p, l); err != nil {
+		return nil, err
+	}
 	if office.Governance != nil {
 		if err := office.Require(ctx, p, request.Desired); err != nil {
 			return nil, err

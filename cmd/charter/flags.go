@@ -52,6 +52,7 @@ type loaded struct {
 	// target is the branch that the commit was merged into for the evaluation; nil
 	// for none.
 	target *schema.Fleet
+	before *catalog.Catalog // the catalogue of --base; nil for none
 }
 
 // load evaluates the commit that the flags name.

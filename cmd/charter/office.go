@@ -263,3 +263,27 @@ func (o *office) inLedger(ctx context.Context, r *reconcile.PlanRequest) error {
 	}
 	return err
 }
+
+// unborne refuses a catalogue that leaves live rows without a module, by what was
+// last applied, and by --base.
+func (o *office) unborne(ctx context.Context, p *plan.Plan, l *loaded) error {
+	bases := []*catalog.Catalog{l.before}
+	if o.Governance != nil {
+		last, err := o.LastApplied(ctx)
+		if err != nil {
+			return err
+		}
+		if last != nil {
+			bases = append(bases, last.Desired.Catalog)
+		}
+	}
+	for _, base := range bases {
+		if base == nil {
+			continue
+		}
+		if err := unborne(p, l.fleet.Catalog, base); err != nil {
+			return err
+		}
+	}
+	return nil
+}
