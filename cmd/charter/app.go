@@ -103,7 +103,7 @@ plans what a change of them does, and carries out plans that somebody signed.`,
 	root.AddCommand(
 		a.newInit(), a.newImport(), a.newLicence(), a.newConformance(), a.newNew(), a.newGrant(), a.newRevoke(), a.newExtend(), a.newValidate(), a.newTest(), a.newBlueprints(), a.newDiff(), a.newPlan(), a.newShow(), a.newKeygen(), a.newSign(),
 		a.newApprove(), a.newReject(), a.newPlans(), a.newVerify(), a.newCan(), a.newApply(), a.newStatus(), a.newDrift(), a.newDaemon(),
-		a.newWhy(), a.newLog(), a.newRollback(), a.newAudit(), a.newRecover(), a.newSeal(), a.newSnapshot(), a.newExplain(), a.newVersion(),
+		a.newWhy(), a.newLog(), a.newRollback(), a.newAudit(), a.newRecover(), a.newSeal(), a.newSnapshot(), a.newCI(), a.newExplain(), a.newVersion(),
 	)
 	root.InitDefaultCompletionCmd()
 	usageErrors(root)

@@ -47,6 +47,8 @@ func TestMain(m *testing.M) {
 //	commit                     commit the fleet in the folder "fleet"
 //	conforms SCHEMA FILE       hold a JSON document against a published schema
 //	declare LINE…              add lines to the tenant that init lays out
+//	forge start                start a forge; $FORGE is the URL of its API
+//	forge comments             print how many comments it has, and the newest
 //	edit FILE OLD NEW          replace a text that stands once in a file
 func TestScripts(t *testing.T) {
 	dir := t.TempDir()
@@ -57,7 +59,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "ehr": w.ehrCommand, "cue": w.cueCommand, "tenant": tenantCommand,
 			"http": httpCommand, "commit": commitCommand, "edit": editCommand, "declare": declareCommand,
-			"conforms": conformsCommand, "setenv": setenvCommand,
+			"conforms": conformsCommand, "setenv": setenvCommand, "forge": (&forges{all: map[string]*pullRequests{}}).command,
 		},
 	})
 }

@@ -36,11 +36,8 @@ type Run struct {
 // Annotates reports whether the forge reads mistakes from a job's output.
 func (r *Run) Annotates() bool { return r.Kind == GitHub || r.Kind == Gitea }
 
-// maxEvent is the largest description of an event that is read, in bytes.
-const maxEvent = 32 << 20
-
-// Detect recognises the forge that a job runs on. read gives the content of a file:
-// GitHub and Gitea describe in one what has happened.
+// Detect recognises the forge that a job runs on. read gives the content of a file, up
+// to a size that it bounds: GitHub and Gitea describe in one what has happened.
 func Detect(variable func(string) (string, bool), read func(string) ([]byte, error)) (Run, error) {
 	get := func(name string) string {
 		value, _ := variable(name)
@@ -89,7 +86,7 @@ func detectActions(kind Kind, get func(string) string, read func(string) ([]byte
 		return run, fmt.Errorf("event of the pipeline: %w", err)
 	}
 	var e event
-	if len(data) > maxEvent || json.Unmarshal(data, &e) != nil {
+	if json.Unmarshal(data, &e) != nil {
 		return run, errors.New("event of the pipeline: it cannot be read")
 	}
 	run.Base = commit(e.Before)

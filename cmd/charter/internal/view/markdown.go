@@ -13,18 +13,27 @@ import (
 
 // PlanMarkdown writes a plan as one comment on a forge: a hidden marker by which
 // the next run finds it again, what it comes to, removals before everything else,
-// the rest folded by tenant, and what it is of.
-func PlanMarkdown(w io.Writer, p *plan.Plan, digest plan.Digest) error {
-	marker := "charter plan"
-	if environment, err := catalog.ParseEnvironment(p.Environment); err == nil {
-		marker += " " + environment.String()
+// the rest folded by tenant, and what it is of. Facts are more to say at the end, by
+// their names.
+func PlanMarkdown(w io.Writer, p *plan.Plan, digest plan.Digest, facts ...[2]string) error {
+	r := planReport(p, digest)
+	r.facts = append(r.facts, facts...)
+	return r.markdown(w, planMarker(p.Environment))
+}
+
+// planMarker is what the comment about an environment's plan is found again by.
+func planMarker(name string) string {
+	if environment, err := catalog.ParseEnvironment(name); err == nil {
+		return "charter plan " + environment.String()
 	}
-	return planReport(p, digest).markdown(w, marker)
+	return "charter plan"
 }
 
 // DiffMarkdown writes a comparison as one comment on a forge.
-func DiffMarkdown(w io.Writer, c *plan.Comparison) error {
-	return diffReport(c).markdown(w, "charter diff")
+func DiffMarkdown(w io.Writer, c *plan.Comparison, facts ...[2]string) error {
+	r := diffReport(c)
+	r.facts = append(r.facts, facts...)
+	return r.markdown(w, "charter diff")
 }
 
 func (r *report) markdown(w io.Writer, marker string) error {

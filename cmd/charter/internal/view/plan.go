@@ -192,8 +192,9 @@ func planFacts(p *plan.Plan, digest plan.Digest) [][2]string {
 	if !p.At.Equal(p.CreatedAt) {
 		facts = append(facts, [2]string{"as of", catalog.FormatTime(p.At)})
 	}
-	if age := p.CreatedAt.Sub(p.Live.ObservedAt); age != 0 {
-		facts = append(facts, [2]string{"live state", "as of " + catalog.FormatTime(p.Live.ObservedAt) + ", " + age.String() + " before: snapshot " + p.Live.Snapshot})
+	if _, err := plan.ParseDigest(p.Live.Snapshot); err == nil { // a platform names its answers otherwise
+		age := p.CreatedAt.Sub(p.Live.ObservedAt)
+		facts = append(facts, [2]string{"live state", "as of " + catalog.FormatTime(p.Live.ObservedAt) + ", " + age.String() + " before, of snapshot " + p.Live.Snapshot})
 	}
 	return facts
 }

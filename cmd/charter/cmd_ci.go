@@ -1,0 +1,342 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/veonahealth/charter/catalog"
+	"github.com/veonahealth/charter/cmd/charter/internal/view"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/reconcile"
+	"github.com/veonahealth/charter/reconcile/forge"
+	"github.com/veonahealth/charter/reconcile/ledger"
+	"github.com/veonahealth/charter/reconcile/source"
+	"github.com/veonahealth/charter/schema"
+)
+
+// maxEvent is the largest description of what a pipeline runs for, in bytes.
+const maxEvent = 32 << 20
+
+type ciOptions struct {
+	plan      planOptions
+	comment   string
+	tokenFile string
+	publish   bool
+	approved  bool // whether approvals that are missing end it with 4
+	// revNamed and publishNamed tell whether somebody gave the flag.
+	revNamed, publishNamed func() bool
+}
+
+func (a *app) newCI() *cobra.Command {
+	var o ciOptions
+	cmd := &cobra.Command{
+		Use:   "ci",
+		Short: "Do all that a pipeline has to: validate, test, plan, publish and comment",
+		Long: `Ci validates the declarations, runs their assertions, and plans: against the
+platform where it was given one and a token, else against a --snapshot. With
+neither it compares the commit with the one before. It knows GitHub Actions, Gitea
+and Forgejo Actions and GitLab CI by their variables; for a pull request it plans
+what the target branch would be once it is merged.
+
+The plan goes to standard output, to where reviewers find it (charter approve
+DIGEST), and as the pull request's one comment, given a token of the forge in
+--forge-token-file or CHARTER_FORGE_TOKEN; on GitHub and Gitea also to the job's
+summary, with mistakes beside their lines. What could not be published or posted,
+as on a fork, is said, and changes nothing in the exit status: that is the plan's.
+With --require-approval it is 4 while approvals are missing.`,
+		Example: `  charter ci
+  charter ci --snapshot ref --comment plan.md
+  charter ci --require-approval`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.ci(cmd.Context(), &o) },
+	}
+	o.plan.bind(cmd)
+	o.plan.against.bind(cmd)
+	o.plan.frozen.bind(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&o.plan.out, "out", "", "save the plan as `FILE`")
+	flags.StringVar(&o.comment, "comment", "", "save the comment as `FILE`, in Markdown")
+	flags.StringVar(&o.tokenFile, "forge-token-file", "", "a `FILE` that holds a token of the forge (or the variable CHARTER_FORGE_TOKEN)")
+	flags.BoolVar(&o.publish, "publish", false, "push the plan to where reviewers find it; a pipeline does so by itself, but for a fork")
+	flags.BoolVar(&o.approved, "require-approval", false, "end with 4 while approvals are missing")
+	o.revNamed = func() bool { return flags.Changed("rev") }
+	o.publishNamed = func() bool { return flags.Changed("publish") }
+	return cmd
+}
+
+// pipeline is one run of charter ci.
+type pipeline struct {
+	app  *app
+	o    *ciOptions
+	run  forge.Run
+	errs []error     // what its status is made of
+	said [][2]string // what the comment says beside the plan
+}
+
+func (a *app) ci(ctx context.Context, o *ciOptions) error {
+	run, err := forge.Detect(a.lookupEnv, func(name string) ([]byte, error) { return readFile(name, maxEvent) })
+	if err != nil {
+		return fail(exitFailed, "%w", err)
+	}
+	c := &pipeline{app: a, o: o, run: run}
+	if err := c.choose(ctx); err != nil {
+		return err
+	}
+	l, err := o.plan.load(ctx, a)
+	if err == nil {
+		err = c.test(l)
+	}
+	if err == nil {
+		err = c.decide(ctx, l)
+	}
+	if err != nil {
+		c.without(ctx, err)
+		c.errs = append(c.errs, err)
+	}
+	return gravestOf(c.errs...)
+}
+
+// choose settles what is planned and against what, where the flags leave it to the
+// pipeline.
+func (c *pipeline) choose(ctx context.Context) error {
+	token, err := c.o.plan.ehr.token(c.app)
+	if err != nil {
+		return err
+	}
+	if c.o.plan.ehr.url != "" && token != "" {
+		c.o.plan.frozen.snapshot = "" // the platform itself knows better
+	}
+	if c.run.Kind == "" {
+		return nil
+	}
+	repo, err := c.o.plan.repo.open(ctx)
+	if err != nil {
+		return failHint(exitFailed, "name the fleet's folder with -C", "%w", err)
+	}
+	defer repo.Close()
+	if !c.o.revNamed() && c.run.Head != "" {
+		if _, err := repo.Resolve(c.run.Head); err == nil {
+			c.o.plan.repo.rev = c.run.Head
+		} else {
+			c.app.note("commit %.12s is not in this checkout: what is checked out is planned", c.run.Head)
+		}
+	}
+	if c.o.plan.against.onto == "" && c.run.Target != "" {
+		c.o.plan.against.onto = c.target(ctx, repo)
+	}
+	return nil
+}
+
+// target finds the commit that a pull request is to be merged into: as the remote
+// has it now, else as it was when the pipeline began; "" where it is not to be had.
+func (c *pipeline) target(ctx context.Context, repo *source.Repository) string {
+	branch := "refs/heads/" + c.run.Target
+	refs, err := repo.RemoteRefs(ctx)
+	if _, here := repo.Resolve(refs[branch]); err == nil && refs[branch] != "" && here != nil {
+		refs, err = repo.Fetch(ctx, nil, branch)
+	}
+	if err != nil {
+		c.app.note("branch %s could not be fetched: %s", c.run.Target, err)
+	}
+	for _, commit := range []string{refs[branch], c.run.Base} {
+		if _, err := repo.Resolve(commit); commit != "" && err == nil {
+			return commit
+		}
+	}
+	c.app.note("what it is to be merged into is not in this checkout: the commit is planned as it is")
+	return ""
+}
+
+// test runs the fleet's assertions, and shows what is wrong beside its lines.
+func (c *pipeline) test(l *loaded) error {
+	at, err := parseAt(c.o.plan.scope.at, c.app.now())
+	if err != nil {
+		return err
+	}
+	results, err := l.fleet.RunTests(at)
+	if err != nil {
+		return err
+	}
+	failed := len(slices.DeleteFunc(slices.Clone(results), func(r catalog.TestResult) bool { return r.Passed() }))
+	if c.run.Annotates() {
+		err = errors.Join(view.ProblemsGitHub(c.app.stdout, nil, l.fleet.Warnings(at)), view.TestsGitHub(c.app.stdout, results))
+	} else if failed > 0 {
+		err = view.Tests(c.app.stdout, c.app.style(c.app.outTerminal), results)
+	}
+	if failed > 0 {
+		text := view.Counted(failed, "assertion does", "assertions do") + fmt.Sprintf(" not hold, of %d", len(results))
+		c.say("tests", text)
+		c.errs = append(c.errs, fail(exitWrong, "%s", text))
+	}
+	return err
+}
+
+func (c *pipeline) say(name, text string) { c.said = append(c.said, [2]string{name, text}) }
+
+// decide plans where there is something to plan against, and else compares.
+func (c *pipeline) decide(ctx context.Context, l *loaded) error {
+	if c.o.plan.ehr.url == "" && c.o.plan.frozen.snapshot == "" {
+		c.app.note("no platform and no snapshot were given: what is declared is compared, and nothing planned")
+		return c.compare(ctx, l)
+	}
+	p, err := c.app.planOf(ctx, &c.o.plan, l)
+	if errors.Is(err, ledger.ErrNoSnapshot) {
+		c.app.note("%s: what is declared is compared, and nothing planned", err)
+		return c.compare(ctx, l)
+	}
+	if err != nil {
+		return err
+	}
+	return c.present(ctx, p)
+}
+
+// present shows a plan in every place that it belongs to.
+func (c *pipeline) present(ctx context.Context, p *plan.Plan) error {
+	data, err := plan.Encode(p)
+	if err != nil {
+		return err
+	}
+	if c.o.plan.out != "" {
+		if err := writeFile(c.o.plan.out, data, 0o644); err != nil {
+			return fail(exitFailed, "save the plan: %w", err)
+		}
+	}
+	if err := c.app.showPlan(p, data, "text"); err != nil {
+		return err
+	}
+	file, err := decodePlan(plan.DigestOf(data).String(), data)
+	if err != nil {
+		return err
+	}
+	c.publish(ctx, file)
+	var b bytes.Buffer
+	if err := view.PlanMarkdown(&b, p, file.digest, c.said...); err != nil {
+		return err
+	}
+	if len(p.Unreadable) > 0 {
+		c.errs = append(c.errs, fail(exitUnread, "the live state of %s could not be read", view.Counted(len(p.Unreadable), "tenant", "tenants")))
+	}
+	c.errs = append(c.errs, c.approvals(ctx, file))
+	return c.comment(ctx, b.Bytes())
+}
+
+// publish puts the plan where reviewers find it.
+func (c *pipeline) publish(ctx context.Context, file *planFile) {
+	wanted := c.o.publish || !c.o.publishNamed() && c.run.Kind != "" && !c.run.Fork
+	switch {
+	case len(file.plan.Leaves()) == 0:
+	case !wanted && c.run.Fork:
+		c.say("published", "no, it is of a fork")
+		c.app.note("the plan is not published, as it is of a fork")
+	case wanted:
+		if err := c.push(ctx, file); err != nil {
+			c.say("published", "no, it could not be pushed")
+			c.app.note("the plan is not published: %s", err)
+			return
+		}
+		c.say("to approve it", "charter approve "+file.digest.Hex())
+	}
+}
+
+func (c *pipeline) push(ctx context.Context, file *planFile) error {
+	repo, err := c.o.plan.repo.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer repo.Close()
+	environment, err := catalog.ParseEnvironment(file.plan.Environment)
+	if err != nil {
+		return err
+	}
+	open := (&office{app: c.app, repo: repo, fleet: c.o.plan.repo, environment: environment}).plans()
+	if open.Author.Name == "" { // nobody has told a pipeline's git who commits
+		open.Author.Name, open.Author.Email = "charter ci", "charter@ci.invalid"
+	}
+	_, err = open.Publish(ctx, file.data, nil)
+	return err
+}
+
+// approvals says what is missing before the plan may be applied, where that was
+// asked for.
+func (c *pipeline) approvals(ctx context.Context, file *planFile) error {
+	if !c.o.approved {
+		return nil
+	}
+	office, err := c.app.needOffice(ctx, c.o.plan.repo, file.plan.Environment, c.o.plan.root.root)
+	if err != nil {
+		return err
+	}
+	defer office.Close()
+	j, err := office.judge(ctx, file)
+	if err != nil {
+		return err
+	}
+	for _, text := range lacks(j) {
+		c.app.note("%s", text)
+	}
+	if first := j.First(); first != nil {
+		return &reconcile.RefusedError{Refusal: first}
+	}
+	return nil
+}
+
+// compare sets what is declared beside what was before, where nothing can be
+// planned.
+func (c *pipeline) compare(ctx context.Context, l *loaded) error {
+	before := l.target
+	commit := c.o.plan.against.onto
+	if before == nil && c.run.Base != "" {
+		base, err := (&repoFlags{repo: c.o.plan.repo.repo, rev: c.run.Base}).load(ctx, c.app)
+		if err != nil {
+			return err
+		}
+		before, commit = base.fleet, c.run.Base
+	}
+	if before == nil {
+		_, err := fmt.Fprintf(c.app.stdout, "%s: no mistakes\n", view.Counted(len(l.fleet.Tenants), "tenant", "tenants"))
+		return err
+	}
+	environment, err := c.o.plan.scope.environment(l.fleet)
+	if err != nil {
+		return err
+	}
+	at, err := parseAt(c.o.plan.scope.at, c.app.now())
+	if err != nil {
+		return err
+	}
+	compared, err := plan.Compare(plan.Sides{
+		Base: &before.Desired, Head: &l.fleet.Desired, BaseCommit: commit, HeadCommit: l.commit.Hash,
+		Environment: environment.Environment, At: at,
+	})
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	err = errors.Join(view.Diff(c.app.stdout, c.app.style(c.app.outTerminal), compared), view.DiffMarkdown(&b, compared, c.said...))
+	if err != nil {
+		return err
+	}
+	return c.comment(ctx, b.Bytes())
+}
+
+// without shows why there is no plan, beside the lines and in the comment.
+func (c *pipeline) without(ctx context.Context, err error) {
+	var problems schema.Problems
+	if errors.As(err, &problems) && c.run.Annotates() {
+		_ = view.ProblemsGitHub(c.app.stdout, problems, nil) // they are told on standard error too
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	var b bytes.Buffer
+	if view.NoPlanMarkdown(&b, c.o.plan.scope.env, err.Error(), problems) == nil {
+		if err := c.comment(ctx, b.Bytes()); err != nil {
+			c.app.note("%s", err)
+		}
+	}
+}
