@@ -80,6 +80,7 @@ func (a *app) rollback(ctx context.Context, o *rollbackOptions, receipt string) 
 		a.showRollback(back)
 	}
 	branch := strings.TrimPrefix(back.Branch, "refs/heads/")
+	a.note("push it, and whoever fetches it holds its rows too: git push origin %s", branch)
 	if o.plan.ehr.url == "" {
 		a.note("the plan of it: charter plan --rev %s --out rollback.json --ehr URL", branch)
 		return a.finishRollback(o, result)
