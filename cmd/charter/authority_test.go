@@ -16,7 +16,7 @@ const authority = "../../examples/authority"
 // shows comes as a whole. The pages begin where founding.md ends.
 func TestAuthority(t *testing.T) {
 	pages, err := filepath.Glob(authority + "/*.md")
-	if err != nil || len(pages) < 6 {
+	if err != nil || len(pages) < 7 {
 		t.Fatal(pages, err)
 	}
 	bin := filepath.Join(t.TempDir(), "bin")

@@ -91,3 +91,16 @@ func freePort(t *testing.T) string {
 	}
 	return port
 }
+
+// A command that the README does not name is one that nobody finds.
+func TestReadmeNamesEveryCommand(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cmd := range (&app{}).rootCommand().Commands() {
+		if name := cmd.Name(); name != "help" && !strings.Contains(string(readme), "`charter "+name) {
+			t.Errorf("the README does not name charter %s", name)
+		}
+	}
+}
