@@ -302,6 +302,9 @@ func (p *Plan) Leaves() []Digest {
 // those that it grants.
 func Rows(changes []Change) (revoked, granted catalog.Rows, err error) {
 	for _, c := range changes {
+		if c.Kind != KindRow { // or brakes that look at rows would pass it over
+			return nil, nil, fmt.Errorf("a change of kind %.40q among rows", c.Kind)
+		}
 		facility, err := catalog.ParseFacilityID(c.Facility)
 		if err != nil {
 			return nil, nil, err
@@ -400,6 +403,13 @@ func (p *Plan) count() {
 func (p *Plan) Touches(id catalog.TenantID) bool {
 	return slices.ContainsFunc(p.Batches, func(b Batch) bool { return b.Subject.OfTenant() && b.Tenant == id.String() }) ||
 		slices.ContainsFunc(p.Scheduled, func(e Entry) bool { return e.Tenant == id.String() })
+}
+
+// TakesAway reports whether the plan takes a row away now.
+func (p *Plan) TakesAway() bool {
+	return slices.ContainsFunc(p.Batches, func(b Batch) bool {
+		return slices.ContainsFunc(b.Changes, func(c Change) bool { return c.Kind == KindRow && c.Action.Withdraws() })
+	})
 }
 
 // require lists the capabilities that people must approve the batches by.

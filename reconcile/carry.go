@@ -62,7 +62,7 @@ func (g *Governance) Carry(ctx context.Context, e EHR, o Order) (*Carried, error
 	if err := CheckTime(o.Plan, now); err != nil {
 		return nil, err
 	}
-	if err := g.replayed(digest); err != nil {
+	if err := errors.Join(g.replayed(digest), g.standing(o.Plan)); err != nil {
 		return nil, err
 	}
 	writer, err := g.writer(ctx, o.Signer, o.Author, ledger.Apply)
@@ -108,6 +108,23 @@ func (g *Governance) Carry(ctx context.Context, e EHR, o Order) (*Carried, error
 	finish, cancel := outlast(ctx)
 	defer cancel()
 	return done, errors.Join(err, g.end(finish, e, writer, o, receipt, j, done.Outcomes))
+}
+
+// standing refuses a plan whose batches of the fleet's own rules would replace
+// others than those that are in force: people approved another step than it would
+// be now. What is in force already is done.
+func (g *Governance) standing(p *plan.Plan) error {
+	for i := range p.Batches {
+		b := &p.Batches[i]
+		was := g.Ledger.Policy().Digest.String()
+		if b.Subject == plan.Catalog {
+			was = g.Ledger.Catalog().Digest.String()
+		}
+		if c := b.Changes; b.Subject.OfFleet() && c[0].Before != was && c[0].After != was {
+			return &StaleError{fmt.Sprintf("it replaces the %s %s, and %s is in force", b.Subject, c[0].Before, was)}
+		}
+	}
+	return nil
 }
 
 // nothing is why nothing may be done at all; nil where something may.
@@ -166,7 +183,7 @@ func writerOf(roster *policy.Roster, signer *seal.Signer, author source.Author, 
 // live counts the rows that are live, where a plan takes rows away.
 func (g *Governance) live(ctx context.Context, e EHR, bulk bool, p *plan.Plan) (policy.Live, error) {
 	live := policy.Live{Rows: map[string]int{}}
-	if p.Summary.Revoke == 0 {
+	if !p.TakesAway() {
 		return live, nil
 	}
 	count := func(grant catalog.Grant) error {
@@ -423,16 +440,22 @@ func (g *Governance) inStep(ctx context.Context, o Order) int {
 // superseded refuses a plan that was made before the platform was declared
 // recovered: what it stands on is not what is there.
 func (g *Governance) superseded(p *plan.Plan) error {
-	recovered := g.Ledger.OfAct(ledger.Recover)
-	if len(recovered) == 0 {
-		return nil
+	recovered, err := g.recovered()
+	if err == nil && p.CreatedAt.Before(recovered) {
+		err = distrust("the plan was made before the platform was recovered (%s): plan again", recovered.Format(time.RFC3339))
 	}
-	r, err := g.Ledger.At(slices.Max(recovered))
+	return err
+}
+
+// recovered is when the platform was declared recovered last; zero for never.
+func (g *Governance) recovered() (time.Time, error) {
+	receipts := g.Ledger.OfAct(ledger.Recover)
+	if len(receipts) == 0 {
+		return time.Time{}, nil
+	}
+	r, err := g.Ledger.At(slices.Max(receipts))
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
-	if p.CreatedAt.Before(r.Intent.CreatedAt.Truncate(time.Second)) {
-		return distrust("the plan was made before the platform was recovered (%s): plan again", r.Intent.CreatedAt.Format(time.RFC3339))
-	}
-	return nil
+	return r.Intent.CreatedAt.Truncate(time.Second), nil
 }

@@ -150,6 +150,8 @@ func (g *Governance) Signer(ctx context.Context, in ledger.Pin, act ledger.Act, 
 // mayNot says why somebody may not sign a receipt of an act; "" where they may.
 func mayNot(roster *policy.Roster, h policy.Holder, act ledger.Act) string {
 	switch {
+	case act == ledger.Seal && h.Person == nil: // or whoever holds a machine's key could let any commit pass
+		return fmt.Sprintf("%s is a machine, and what seals a range of commits is signed by a person who holds policy.write", h.ID())
 	case h.May(catalog.MayApply), h.May(catalog.MayCorrect) && act == ledger.Apply:
 		return ""
 	case act == ledger.Apply && h.Person != nil:
@@ -241,9 +243,9 @@ func (g *Governance) Require(ctx context.Context, p *plan.Plan, desired *catalog
 	if err != nil {
 		return err
 	}
-	var before *catalog.Catalog
-	if last != nil {
-		before = last.Desired.Catalog
+	before, err := g.lastCatalog(ctx)
+	if err != nil {
+		return err
 	}
 	p.Requires = policy.Requires(p, roster.Policy(), desired, before)
 	in := policy.Input{

@@ -1,8 +1,10 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/veonahealth/charter/catalog"
@@ -61,6 +63,10 @@ func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
 		j.leaves[seal.Batches{Root: p.BatchesRoot, Count: len(leaves)}] = leaves
 		in.Leaves = append(in.Leaves, leaves)
 	}
+	void, err := g.voided(&c)
+	if err != nil {
+		return nil, err
+	}
 	verifier := roster.Verifier()
 	scheduled, err := g.scheduled(&in, j)
 	if err != nil {
@@ -75,9 +81,10 @@ func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
 			in.Unverified = append(in.Unverified, policy.Unverified{Name: b.Name, Err: err})
 			continue
 		}
-		j.approvals = append(j.approvals, policy.Approval{Opened: opened, Name: b.Name})
+		j.approvals = append(j.approvals, policy.Approval{Opened: opened, Name: b.Name, Void: void(opened.Subject.SHA256)})
 		j.bundles = append(j.bundles, b)
 	}
+	j.inOrder()
 	in.Approvals = j.approvals
 	if err := g.mandated(&in, verifier, c.Mandate); err != nil {
 		return nil, err
@@ -85,6 +92,50 @@ func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
 	in.Spent = g.spent(verifier)
 	j.Verdict = policy.Judge(in)
 	return j, nil
+}
+
+// voided tells of an approval, by the plan file that was looked at, why it is void:
+// before a platform was declared recovered it was given for what is no more there,
+// whatever a later plan says. The file's digest was signed, and so its time.
+func (g *Governance) voided(c *Case) (func(file plan.Digest) string, error) {
+	recovered, err := g.recovered()
+	if err != nil || recovered.IsZero() {
+		return func(plan.Digest) string { return "" }, err
+	}
+	since := map[plan.Digest]bool{c.Digest: !c.Plan.CreatedAt.Before(recovered)}
+	for _, p := range c.Others {
+		file, err := plan.Encode(p)
+		if err != nil {
+			return nil, err
+		}
+		since[plan.DigestOf(file)] = !p.CreatedAt.Before(recovered)
+	}
+	return func(file plan.Digest) string {
+		if since[file] {
+			return ""
+		}
+		return "it is void: no plan that was made since the platform was recovered is what it was given for"
+	}, nil
+}
+
+// inOrder sorts the approvals oldest first, as far as they tell: by their end, which
+// is reckoned from when they were given. Of two that end at once the no comes last,
+// so that neither the name of a file nor the plan that it lies beside lets a no be
+// taken back.
+func (j *Judgement) inOrder() {
+	order := make([]int, len(j.approvals))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		one, other := &j.approvals[a].Opened.Approval, &j.approvals[b].Opened.Approval
+		return cmp.Or(one.NotAfter.Compare(other.NotAfter), strings.Compare(string(one.Decision), string(other.Decision)))
+	})
+	approvals, bundles := make([]policy.Approval, len(order)), make([]Bundle, len(order))
+	for i, from := range order {
+		approvals[i], bundles[i] = j.approvals[from], j.bundles[from]
+	}
+	j.approvals, j.bundles = approvals, bundles
 }
 
 // scheduled finds what has come due, and the approvals that were given before its
@@ -155,24 +206,55 @@ func (g *Governance) facts(ctx context.Context, in *policy.Input) error {
 	} else if err != nil {
 		return err
 	}
-	if err := g.superseded(in.Plan); err != nil && in.Trust == nil {
-		in.Trust = err
+	for _, holds := range []func() error{
+		func() error { return g.superseded(in.Plan) },
+		func() error { return rulesOf(in.Plan, in.Desired) },
+	} {
+		if err := holds(); err != nil && in.Trust == nil {
+			in.Trust = err
+		}
+	}
+	if in.LastCatalog, err = g.lastCatalog(ctx); err != nil {
+		return err
 	}
 	last, err := g.LastApplied(ctx)
 	if err != nil {
 		return err
 	}
-	if last != nil {
-		in.LastCatalog = last.Desired.Catalog
-		if in.Live.Total == 0 {
-			in.Live, err = declaredRows(last, g.o.Environment)
-		}
+	if last != nil && in.Live.Total == 0 {
+		in.Live, err = declaredRows(last, g.o.Environment)
 	}
 	if err != nil || in.Trust != nil || !asksForWriters(in.Roster.Policy()) {
 		return err
 	}
 	in.Writers, err = g.writers(ctx, in.Plan, in.Desired)
 	return err
+}
+
+// lastCatalog is the catalogue that was approved last. The commit that was applied
+// last may have brought another one, which nobody approved.
+func (g *Governance) lastCatalog(ctx context.Context) (*catalog.Catalog, error) {
+	desired, err := g.declared(ctx, g.Ledger.Catalog().Commit)
+	if err != nil {
+		return nil, err
+	}
+	return desired.Catalog, nil
+}
+
+// rulesOf holds a plan's batches of the fleet's own rules against what they are to
+// put in force: what is approved by its digest is what the commit has.
+func rulesOf(p *plan.Plan, desired *catalog.Desired) error {
+	for i := range p.Batches {
+		b := &p.Batches[i]
+		now := desired.Policy
+		if b.Subject == plan.Catalog {
+			now = desired.Catalog.Digest()
+		}
+		if b.Subject.OfFleet() && b.Changes[0].After != now {
+			return distrust("the plan shows %s %s, and its commit %.12s has %s", b.Subject, b.Changes[0].After, p.Source.Commit, now)
+		}
+	}
+	return nil
 }
 
 // newestHolds are those of the newest commit that is known, where it descends from

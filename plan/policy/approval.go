@@ -22,6 +22,8 @@ type Approval struct {
 	// signed it; "" where the approver did.
 	Forge string
 	Name  string // how messages call the bundle: its file's name
+	// Void is why it counts for nothing any more but what was scheduled; "".
+	Void string
 }
 
 // ID tells approvals apart, whatever their bundles' bytes: the key that signed
@@ -194,6 +196,9 @@ func (c *court) unfit(a *Approval, u *unit) string {
 		if c.in.Now.Before(due.At) || c.in.Now.After(due.At.Add(scheduledFor)) {
 			return fmt.Sprintf("it was for %s and %d days from then", due.At.Format(time.RFC3339), int(scheduledFor.Hours())/24)
 		}
+	}
+	if a.Void != "" && !scheduled {
+		return a.Void
 	}
 	if objections := a.Opened.Approval.Objections(use); len(objections) > 0 {
 		return objections[0].Text

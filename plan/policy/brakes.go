@@ -25,6 +25,21 @@ func (c *court) whole() *Refusal {
 		return &Refusal{Brake: Restored, Exit: exitRestored, Act: "charter recover --reason, signed",
 			Text: "the platform was put back behind the newest receipt"}
 	}
+	return c.misnamed()
+}
+
+// misnamed refuses a plan that calls a row by a module that it is not of: people
+// read the name, and what is signed and written is the platform's own key.
+func (c *court) misnamed() *Refusal {
+	for i := range c.units {
+		u := &c.units[i]
+		for j := range u.changes {
+			if of := c.facts.misnamed(&u.changes[j]); of != "" {
+				return &Refusal{Brake: Trust, Exit: exitTrust, Tenant: u.tenant, Subject: u.subject, Act: "another plan",
+					Text: fmt.Sprintf("the plan shows a row of module %.63q, and it is of %s", u.changes[j].Module, of)}
+			}
+		}
+	}
 	return nil
 }
 

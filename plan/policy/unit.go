@@ -127,19 +127,38 @@ func (f *facts) kind(u *unit) catalog.ChangeKind {
 // critical reports whether the catalogue last applied or the new one says that a
 // change's module is critical.
 func (f *facts) critical(c *plan.Change) bool {
+	return slices.ContainsFunc(f.modules(c), func(m *catalog.Module) bool { return m.Critical })
+}
+
+// misnamed gives the module of a row that a change calls by another; "" where it
+// is the one, or neither catalogue knows the row's.
+func (f *facts) misnamed(c *plan.Change) string {
+	modules := f.modules(c)
+	if c.Kind != plan.KindRow || len(modules) == 0 ||
+		slices.ContainsFunc(modules, func(m *catalog.Module) bool { return m.Key.String() == c.Module }) {
+		return ""
+	}
+	return modules[0].Key.String()
+}
+
+// modules are those that bear a change's key on the platform, by the catalogue
+// last applied and by the new one.
+func (f *facts) modules(c *plan.Change) (list []*catalog.Module) {
 	key, err := catalog.ParseEHRModule(c.EHRModule)
 	if err != nil {
-		return false
+		return nil
 	}
 	catalogues := []*catalog.Catalog{f.last}
 	if f.desired != nil {
 		catalogues = append(catalogues, f.desired.Catalog)
 	}
-	return slices.ContainsFunc(catalogues, func(c *catalog.Catalog) bool {
+	for _, c := range catalogues {
 		if c == nil {
-			return false
+			continue
 		}
-		index, known := c.FromEHR(key)
-		return known && c.Module(index).Critical
-	})
+		if index, known := c.FromEHR(key); known {
+			list = append(list, c.Module(index))
+		}
+	}
+	return list
 }
