@@ -290,8 +290,8 @@ func (g *Governance) rolledBack(ctx context.Context, name, tip, commit string, a
 	if err != nil || merged {
 		return nil, err
 	}
-	c, err := g.o.Repo.ReadCommit(tip)
-	if err != nil || len(c.Parents) == 0 {
+	c, err := g.rollbackCommit(name, tip)
+	if err != nil || c == nil {
 		return nil, err
 	}
 	base, err := g.declared(ctx, c.Parents[0])
@@ -307,6 +307,36 @@ func (g *Governance) rolledBack(ctx context.Context, name, tip, commit string, a
 		return nil, err
 	}
 	return holdsOf(diff, name, c), nil
+}
+
+// maxOnTop is how many commits people may have added to a rollback's own.
+const maxOnTop = 100
+
+// rollbackCommit finds on a branch the commit that a rollback made, by the receipt
+// that its message names: it must be one of the ledger's, and the branch's name
+// must be of it. nil is a branch that is none.
+func (g *Governance) rollbackCommit(name, tip string) (*source.CommitData, error) {
+	for range maxOnTop {
+		c, err := g.o.Repo.ReadCommit(tip)
+		if err != nil {
+			return nil, &source.ShallowError{Commit: tip, Err: err}
+		}
+		if len(c.Parents) == 0 {
+			return nil, nil
+		}
+		_, trailer, _ := strings.Cut(c.Message, "\nReceipt: ")
+		id, err := ledger.ParseID(strings.TrimSpace(trailer))
+		if err == nil && strings.HasPrefix(id.String(), name) {
+			_, err = g.Ledger.Find(id)
+			var unknown *ledger.UnknownError
+			if errors.As(err, &unknown) {
+				return nil, nil
+			}
+			return c, err
+		}
+		tip = c.Parents[0]
+	}
+	return nil, nil
 }
 
 // forever is when the hold of a rollback would end if it was never merged.
