@@ -134,15 +134,16 @@ func (c *carrier) approvals(ctx context.Context, order *reconcile.Order) (names 
 	}
 	for _, digest := range digests {
 		open, err := plans.Read(ctx, digest)
-		if errors.Is(err, ledger.ErrNoPlan) {
-			continue // it was taken away just now
+		var remote *source.RemoteError
+		if errors.As(err, &remote) || ctx.Err() != nil {
+			return nil, err
 		}
 		if err != nil {
-			return nil, err
+			continue // anybody who can push can put anything there, or take it away just now
 		}
 		other, err := plan.Decode(open.Plan)
 		if err != nil {
-			continue // anybody who can push can put anything there
+			continue
 		}
 		order.Others = append(order.Others, other)
 		c.published[other] = digest
