@@ -213,7 +213,9 @@ func (c *pipeline) present(ctx context.Context, p *plan.Plan) error {
 	if err != nil {
 		return err
 	}
-	c.publish(ctx, file)
+	if err := c.share(ctx, file); err != nil {
+		return err
+	}
 	var b bytes.Buffer
 	if err := view.PlanMarkdown(&b, p, file.digest, c.said...); err != nil {
 		return err
@@ -225,28 +227,15 @@ func (c *pipeline) present(ctx context.Context, p *plan.Plan) error {
 	return c.comment(ctx, b.Bytes())
 }
 
-// publish puts the plan where reviewers find it.
-func (c *pipeline) publish(ctx context.Context, file *planFile) {
-	wanted := c.o.publish || !c.o.publishNamed() && c.run.Kind != "" && !c.run.Fork
-	switch {
-	case len(file.plan.Leaves()) == 0:
-	case !wanted && c.run.Fork:
-		c.say("published", "no, it is of a fork")
-		c.app.note("the plan is not published, as it is of a fork")
-	case wanted:
-		if err := c.push(ctx, file); err != nil {
-			c.say("published", "no, it could not be pushed")
-			c.app.note("the plan is not published: %s", err)
-			return
-		}
-		c.say("to approve it", "charter approve "+file.digest.Hex())
+// share puts the plan where reviewers find it, and says which other plans that are
+// there touch the same.
+func (c *pipeline) share(ctx context.Context, file *planFile) error {
+	if len(file.plan.Leaves()) == 0 {
+		return nil
 	}
-}
-
-func (c *pipeline) push(ctx context.Context, file *planFile) error {
 	repo, err := c.o.plan.repo.open(ctx)
 	if err != nil {
-		return err
+		return fail(exitFailed, "%w", err)
 	}
 	defer repo.Close()
 	environment, err := catalog.ParseEnvironment(file.plan.Environment)
@@ -254,11 +243,29 @@ func (c *pipeline) push(ctx context.Context, file *planFile) error {
 		return err
 	}
 	open := (&office{app: c.app, repo: repo, fleet: c.o.plan.repo, environment: environment}).plans()
+	c.overlaps(ctx, open, file)
+	c.publish(ctx, open, file)
+	return nil
+}
+
+func (c *pipeline) publish(ctx context.Context, open *ledger.Plans, file *planFile) {
+	wanted := c.o.publish || !c.o.publishNamed() && c.run.Kind != "" && !c.run.Fork
+	if !wanted {
+		if c.run.Fork {
+			c.say("published", "no, it is of a fork")
+			c.app.note("the plan is not published, as it is of a fork")
+		}
+		return
+	}
 	if open.Author.Name == "" { // nobody has told a pipeline's git who commits
 		open.Author.Name, open.Author.Email = "charter ci", "charter@ci.invalid"
 	}
-	_, err = open.Publish(ctx, file.data, nil)
-	return err
+	if _, err := open.Publish(ctx, file.data, nil); err != nil {
+		c.say("published", "no, it could not be pushed")
+		c.app.note("the plan is not published: %s", err)
+		return
+	}
+	c.say("to approve it", "charter approve "+file.digest.Hex())
 }
 
 // approvals says what is missing before the plan may be applied, where that was

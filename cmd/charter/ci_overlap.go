@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/veonahealth/charter/cmd/charter/internal/view"
+	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/reconcile/ledger"
+)
+
+// manyOpen is how many open plans are looked into: each is asked for by itself.
+const manyOpen = 100
+
+// overlaps says which open plans of other branches touch what this one does: of two
+// that are approved, the one that comes second finds its base moved.
+func (c *pipeline) overlaps(ctx context.Context, open *ledger.Plans, file *planFile) {
+	digests, err := open.List(ctx)
+	if err != nil {
+		c.app.note("what other open plans touch is not known: %s", err)
+		return
+	}
+	if len(digests) > manyOpen {
+		c.app.note("of %d open plans %d are looked into for what they touch too", len(digests), manyOpen)
+		digests = digests[:manyOpen]
+	}
+	ours := touched(file.plan)
+	for _, digest := range digests {
+		other := c.openPlan(ctx, open, digest)
+		if other == nil || digest == file.digest || c.earlier(ctx, open, other, file.plan) {
+			continue
+		}
+		var both []string
+		for _, what := range touched(other).list {
+			if ours.has[what] {
+				both = append(both, what)
+			}
+		}
+		if len(both) > 0 {
+			c.say("also in plan "+digest.Hex()[:12], view.Some(both))
+			c.app.note("open plan %.12s touches it too: %s", digest.Hex(), view.Some(both))
+		}
+	}
+}
+
+// openPlan reads an open plan; nil where it cannot be read, or is gone by now.
+func (c *pipeline) openPlan(ctx context.Context, open *ledger.Plans, digest plan.Digest) *plan.Plan {
+	published, err := open.Read(ctx, digest)
+	if err != nil {
+		return nil
+	}
+	other, err := plan.Decode(published.Plan)
+	if err != nil {
+		return nil
+	}
+	return other
+}
+
+// earlier reports whether a plan is of a commit that this one's was made from: of the
+// same pull request before it was pushed to again, or of what is merged already.
+func (c *pipeline) earlier(ctx context.Context, open *ledger.Plans, other, this *plan.Plan) bool {
+	is, err := open.Repo.IsAncestor(ctx, other.Source.Commit, this.Source.Commit)
+	return err == nil && is
+}
+
+// touches are what a plan changes, each as a person reads it.
+type touches struct {
+	list []string // in the plan's order
+	has  map[string]bool
+}
+
+func touched(p *plan.Plan) touches {
+	t := touches{has: map[string]bool{}}
+	add := func(tenant string, changes []plan.Change) {
+		for i := range changes {
+			ch := &changes[i]
+			what := strings.TrimSpace(tenant + " " + ch.Kind + " " + ch.Key)
+			if ch.Kind == plan.KindRow {
+				what = tenant + " " + ch.Facility + " " + ch.EHRModule
+			}
+			if !t.has[what] {
+				t.has[what] = true
+				t.list = append(t.list, what)
+			}
+		}
+	}
+	for i := range p.Batches {
+		add(p.Batches[i].Tenant, p.Batches[i].Changes)
+	}
+	for i := range p.Scheduled {
+		add(p.Scheduled[i].Tenant, p.Scheduled[i].Changes)
+	}
+	return t
+}
