@@ -8,6 +8,24 @@
 // changes nothing. Nothing is ever half-written, because a tenant's rows are
 // replaced in one request or not at all.
 //
+// # Where a ledger is founded
+//
+// Govern opens it, and a Governance is what a plan is judged and carried out by
+// from then on: the policy that was applied last, the receipts, and the commits
+// that both stand on.
+//
+//	g, err := reconcile.Govern(ctx, options)      // reads and verifies the ledger
+//	j, err := g.Judge(ctx, reconcile.Case{…})     // what is missing; writes nothing
+//	c, err := g.Carry(ctx, platform, order)       // a receipt, the apply, its outcome
+//
+// Nothing is written to the platform until the remote has accepted the receipt of
+// what is about to be done. The platform and the ledger are each other's witness
+// (Witness): a ledger that was put back is a TrustError, a platform that was put
+// back a Refusal until somebody has signed a Recover. Audit judges every receipt
+// again, by the policy of its day.
+//
+// # From outside
+//
 // What the package needs from outside is in the interface EHR; the package
 // reconcile/ehr satisfies it. Time and randomness come in as values.
 package reconcile

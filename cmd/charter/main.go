@@ -10,6 +10,13 @@
 //	charter sign plan.json --key reviewer.key  # exactly that, and no more
 //	charter apply plan.json --trusted-key reviewer.pub
 //
+// Where a ledger is founded, the policy in the repository says whose word counts,
+// and a machine carries out:
+//
+//	charter init --audit fleet --key ci.key    # once; prints the root
+//	charter approve plan.json --key reviewer.key
+//	charter apply plan.json --key ci.key       # leaves a receipt
+//
 // plan and apply need a platform: --ehr URL, and its token in CHARTER_TOKEN or a
 // file (--token-file). Every flag can be given as an environment variable,
 // CHARTER_ and its name. `charter explain CODE` tells what a code means, and
