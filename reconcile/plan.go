@@ -70,6 +70,9 @@ func Plan(ctx context.Context, e EHR, r PlanRequest) (*plan.Plan, Observation, e
 	}
 	b.Observed(found.Snapshot)
 	p, err := b.Plan()
+	if err == nil {
+		use(ctx, e, platform, p)
+	}
 	return p, found, err
 }
 

@@ -145,6 +145,9 @@ func answers403(routes []string, critical bool) string {
 
 // markdownRoutes names the routes that begin to answer, or cease to.
 func (l *line) markdownRoutes() string {
+	if l.withdraws() && l.usage != "" {
+		return answers403(l.routes, false) + "; " + l.usage
+	}
 	if l.withdraws() {
 		return answers403(l.routes, false)
 	}

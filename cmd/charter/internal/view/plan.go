@@ -96,7 +96,7 @@ func (s Style) changes(r *report) *section {
 
 func (s Style) change(t *section, l *line) {
 	t.add(colorOf(l.action), l.symbol, l.owner, l.facility, l.thing(), l.when, l.reason, l.place)
-	s.refused(t, l.action, l.routes, l.critical)
+	s.refused(t, l.action, l.routes, l.critical, l.usage)
 }
 
 // anyway are the changes that are planned whether or not a branch is merged.
@@ -120,14 +120,14 @@ func (s Style) fanouts(t *section, r *report, action plan.Action) {
 		}
 		t.add(colorOf(action), action.Symbol(), text)
 		for _, gone := range f.revoke {
-			s.refused(t, plan.Revoke, gone.routes, gone.critical)
+			s.refused(t, plan.Revoke, gone.routes, gone.critical, "")
 		}
 	}
 }
 
 // refused notes below a row which routes will answer 403, and whether patients
 // depend on them.
-func (s Style) refused(t *section, a plan.Action, routes []string, critical bool) {
+func (s Style) refused(t *section, a plan.Action, routes []string, critical bool, usage string) {
 	if !a.Withdraws() || len(routes) == 0 && !critical {
 		return
 	}
@@ -139,6 +139,9 @@ func (s Style) refused(t *section, a plan.Action, routes []string, critical bool
 	if critical {
 		text += "   " + s.paint(red, "(critical)")
 	}
+	if usage != "" {
+		text += "   " + usage
+	}
 	t.note(indent + text)
 }
 
@@ -147,7 +150,7 @@ func (s Style) scheduled(r *report) *section {
 	for i := range r.scheduled {
 		l := &r.scheduled[i]
 		t.add(cyan, ">", l.when, l.owner, l.symbol, l.facility, l.thing(), l.reason, l.place)
-		s.refused(t, l.action, l.routes, l.critical)
+		s.refused(t, l.action, l.routes, l.critical, l.usage)
 	}
 	return t
 }

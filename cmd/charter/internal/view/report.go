@@ -2,8 +2,10 @@ package view
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/veonahealth/charter/catalog"
@@ -24,6 +26,8 @@ type line struct {
 	when     string // "" for now
 	routes   []string
 	critical bool
+	used     int64  // requests in 30 days, of a row that is taken away
+	usage    string // that in words, or "" where nobody counts
 	reason   string
 	place    string // file:line, or ""
 	// cause is the edit of an edition, or the move to another, that the line comes
@@ -148,6 +152,9 @@ func changeLine(owner string, c *plan.Change) line {
 		action: c.Action, symbol: c.Action.Symbol(), owner: owner, facility: c.Facility, kind: c.Kind, what: c.Key,
 		detail: becomes(c), routes: c.Routes, critical: c.Critical, reason: sentence(&c.Reason), place: place(c.Reason),
 	}
+	if c.Usage != nil {
+		l.used, l.usage = *c.Usage, requests(*c.Usage)
+	}
 	if c.Kind == plan.KindRow {
 		l.what = c.Module
 		if l.what == "" {
@@ -248,13 +255,43 @@ func (r *report) criticalRemovals() int {
 	return n
 }
 
-// alarm says that patients may depend on what is taken away, or is "".
+// alarm says that patients may depend on what is taken away, and what of it is in
+// use, or is "".
 func (r *report) alarm() string {
-	n := r.criticalRemovals()
-	if n == 0 {
-		return ""
+	var parts []string
+	if n := r.criticalRemovals(); n > 0 {
+		parts = append(parts, Counted(n, "removal is of", "removals are each of")+" a module that is marked critical: patients may depend on it.")
 	}
-	return Counted(n, "removal is of", "removals are each of") + " a module that is marked critical: patients may depend on it."
+	inUse, most := 0, line{}
+	for _, l := range r.changes {
+		if l.used > 0 {
+			inUse++
+		}
+		if l.used > most.used {
+			most = l
+		}
+	}
+	if inUse > 0 {
+		parts = append(parts, fmt.Sprintf("%s in use, the most %s at %s %s: %s.", Counted(inUse, "removal is of what is", "removals are of what is"), most.what, most.owner, most.facility, requests(most.used)))
+	}
+	return strings.Join(parts, " ")
+}
+
+// requests says how often something was used.
+func requests(n int64) string {
+	if n == 0 {
+		return "not used in 30 days"
+	}
+	return grouped(n) + " requests in 30 days"
+}
+
+// grouped writes a number with a comma before each three digits.
+func grouped(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 // owned are the lines of one owner.
