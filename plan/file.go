@@ -45,26 +45,41 @@ func Decode(data []byte) (*Plan, error) {
 	if len(data) > MaxSize {
 		return nil, formatError("it is larger than %d bytes", MaxSize)
 	}
+	p := &Plan{}
+	// This decoder, unlike encoding/json's first version, refuses a key that
+	// stands twice and tells keys apart by case.
+	if err := json.Unmarshal(data, p); err != nil {
+		return nil, undecoded(data, err)
+	}
+	if err := checkHead(p.Kind, p.FormatVersion); err != nil {
+		return nil, err
+	}
+	return p, p.check()
+}
+
+// undecoded says why a file cannot be read: where it is something else than a plan,
+// or of another major version, that is the reason.
+func undecoded(data []byte, err error) error {
 	var head struct {
 		Kind          string `json:"kind"`
 		FormatVersion string `json:"format_version"`
 	}
-	// This decoder, unlike encoding/json's first version, refuses a key that
-	// stands twice and tells keys apart by case.
-	if err := json.Unmarshal(data, &head); err != nil {
-		return nil, formatError("%s", err)
+	if json.Unmarshal(data, &head) == nil {
+		if other := checkHead(head.Kind, head.FormatVersion); other != nil {
+			return other
+		}
 	}
-	if head.Kind != Kind {
-		return nil, formatError("its kind is %.40q, want %q", head.Kind, Kind)
+	return formatError("%s", err)
+}
+
+func checkHead(kind, version string) error {
+	if kind != Kind {
+		return formatError("its kind is %.40q, want %q", kind, Kind)
 	}
-	if major, _, ok := strings.Cut(head.FormatVersion, "."); !ok || major != "1" {
-		return nil, formatError("format version %.20q is not known, want 1.x", head.FormatVersion)
+	if major, _, ok := strings.Cut(version, "."); !ok || major != "1" {
+		return formatError("format version %.20q is not known, want 1.x", version)
 	}
-	p := &Plan{}
-	if err := json.Unmarshal(data, p); err != nil {
-		return nil, formatError("%s", err)
-	}
-	return p, p.check()
+	return nil
 }
 
 // KnownMinor reports whether this charter knows every field that the plan may

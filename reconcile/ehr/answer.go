@@ -99,7 +99,7 @@ func IsUnknown(err error) bool {
 // into value, a problem document becomes a *Problem, and everything else is
 // unknown.
 func accept(answer *http.Response, want int, value any) error {
-	body, err := io.ReadAll(answer.Body)
+	body, err := bodyOf(answer)
 	if err != nil {
 		return err
 	}
@@ -111,6 +111,14 @@ func accept(answer *http.Response, want int, value any) error {
 		return fmt.Errorf("it answers %d with %s, and not JSON", answer.StatusCode, named(kind))
 	}
 	return refusal(answer, kind, body)
+}
+
+// bodyOf returns a body, which is in memory already but for a stream's.
+func bodyOf(answer *http.Response) ([]byte, error) {
+	if body, whole := answer.Body.(*held); whole {
+		return body.Bytes(), nil
+	}
+	return io.ReadAll(answer.Body)
 }
 
 // mediaType returns an answer's type without its parameters, or "".

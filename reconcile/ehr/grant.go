@@ -10,21 +10,16 @@ import (
 
 // wireGrant is a grant as the platform writes it.
 type wireGrant struct {
-	Tenant   string     `json:"tenant"`
-	Revision *int64     `json:"revision"`
-	ETag     string     `json:"etag"` // in a list only
-	Rows     *[]wireRow `json:"rows"`
+	Tenant   string    `json:"tenant"`
+	Revision *int64    `json:"revision"`
+	ETag     string    `json:"etag"` // in a list only
+	Rows     *wireRows `json:"rows"`
 	// Authority is whatever the newest write carried.
 	Authority *struct {
 		Batch   string `json:"batch"`
 		Receipt string `json:"receipt"`
 	} `json:"authority"`
 	UpdatedBy string `json:"updated_by"`
-}
-
-type wireRow struct {
-	Facility string `json:"facility"`
-	Module   string `json:"module"`
 }
 
 func (w *wireGrant) parse(etag string) (catalog.Grant, error) {
@@ -47,7 +42,7 @@ func (w *wireGrant) parse(etag string) (catalog.Grant, error) {
 	return g, err
 }
 
-func parseRows(wire []wireRow) (catalog.Rows, error) {
+func parseRows(wire wireRows) (catalog.Rows, error) {
 	rows := make([]catalog.Row, len(wire))
 	for i, w := range wire {
 		facility, err := catalog.ParseFacilityID(w.Facility)

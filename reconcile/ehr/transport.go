@@ -71,15 +71,31 @@ func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, explain(ctx, err)
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxBody+1))
+	body, err := readWhole(answer)
 	if err != nil {
 		return nil, explain(ctx, fmt.Errorf("the answer broke off: %w", err))
 	}
-	if len(body) > maxBody {
+	if body.Len() > maxBody {
 		return nil, errTooLarge
 	}
-	answer.Body = io.NopCloser(bytes.NewReader(body))
+	answer.Body = &held{body}
 	return answer, nil
+}
+
+// held is a body that was read whole.
+type held struct{ *bytes.Buffer }
+
+// Close implements io.Closer.
+func (h *held) Close() error { return nil }
+
+// readWhole reads a body at once where the answer tells, within reason, how long
+// it is.
+func readWhole(answer *http.Response) (*bytes.Buffer, error) {
+	const reason = 1 << 20 // bytes: more is not set aside before it comes
+	body := &bytes.Buffer{}
+	body.Grow(int(min(max(answer.ContentLength, 0), reason)) + bytes.MinRead)
+	_, err := body.ReadFrom(io.LimitReader(answer.Body, maxBody+1))
+	return body, err
 }
 
 // explain puts why a try was ended in the place of the fault that this led to.

@@ -35,13 +35,7 @@ type Approval struct {
 // an UnknownError the write may or may not have been carried out.
 func (c *Client) PutGrant(ctx context.Context, id catalog.TenantID, base catalog.Stamp, rows catalog.Rows, authority *Authority, key string) (catalog.Stamp, error) {
 	path := "/tenants/" + id.String() + "/entitlements"
-	if rows == nil {
-		rows = catalog.Rows{}
-	}
-	body, err := json.Marshal(struct {
-		Authority *Authority   `json:"authority"`
-		Rows      catalog.Rows `json:"rows"`
-	}{authority, rows})
+	body, err := grantBody(authority, rows)
 	if err != nil {
 		return catalog.Stamp{}, fmt.Errorf("PUT %s: %w", path, err)
 	}
