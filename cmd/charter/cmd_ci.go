@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -71,11 +72,13 @@ With --require-approval it is 4 while approvals are missing.`,
 
 // pipeline is one run of charter ci.
 type pipeline struct {
-	app  *app
-	o    *ciOptions
-	run  forge.Run
-	errs []error     // what its status is made of
-	said [][2]string // what the comment says beside the plan
+	app *app
+	o   *ciOptions
+	run forge.Run
+	// workflow is the job's output where it reads commands from it; else nil.
+	workflow *workflow
+	errs     []error     // what its status is made of
+	said     [][2]string // what the comment says beside the plan
 }
 
 func (a *app) ci(ctx context.Context, o *ciOptions) error {
@@ -84,10 +87,27 @@ func (a *app) ci(ctx context.Context, o *ciOptions) error {
 		return fail(exitFailed, "%w", err)
 	}
 	c := &pipeline{app: a, o: o, run: run}
+	if !run.Annotates() {
+		return c.all(ctx)
+	}
+	c.workflow = newWorkflow(a.stdout)
+	if err := c.workflow.stop(); err != nil {
+		return err
+	}
+	err = c.all(ctx)
+	a.explain(err) // while nothing of it can be a command
+	if resumed := c.workflow.resume(); resumed != nil {
+		return resumed
+	}
+	return finish(codeOf(err))
+}
+
+// all does everything, and gives what the status is made of.
+func (c *pipeline) all(ctx context.Context) error {
 	if err := c.choose(ctx); err != nil {
 		return err
 	}
-	l, err := o.plan.load(ctx, a)
+	l, err := c.o.plan.load(ctx, c.app)
 	if err == nil {
 		err = c.test(l)
 	}
@@ -163,8 +183,10 @@ func (c *pipeline) test(l *loaded) error {
 		return err
 	}
 	failed := len(slices.DeleteFunc(slices.Clone(results), func(r catalog.TestResult) bool { return r.Passed() }))
-	if c.run.Annotates() {
-		err = errors.Join(view.ProblemsGitHub(c.app.stdout, nil, l.fleet.Warnings(at)), view.TestsGitHub(c.app.stdout, results))
+	if c.workflow != nil {
+		err = c.workflow.say(func(w io.Writer) error {
+			return errors.Join(view.ProblemsGitHub(w, nil, l.fleet.Warnings(at)), view.TestsGitHub(w, results))
+		})
 	} else if failed > 0 {
 		err = view.Tests(c.app.stdout, c.app.style(c.app.outTerminal), results)
 	}
@@ -334,8 +356,9 @@ func (c *pipeline) compare(ctx context.Context, l *loaded) error {
 // without shows why there is no plan, beside the lines and in the comment.
 func (c *pipeline) without(ctx context.Context, err error) {
 	var problems schema.Problems
-	if errors.As(err, &problems) && c.run.Annotates() {
-		_ = view.ProblemsGitHub(c.app.stdout, problems, nil) // they are told on standard error too
+	if errors.As(err, &problems) && c.workflow != nil {
+		// They are told on standard error too, and need not be told twice.
+		_ = c.workflow.say(func(w io.Writer) error { return view.ProblemsGitHub(w, problems, nil) })
 	}
 	if ctx.Err() != nil {
 		return
