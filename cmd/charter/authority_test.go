@@ -46,7 +46,7 @@ func TestAuthority(t *testing.T) {
 // before it.
 func runAuthority(t *testing.T, bin string, before, page []block) {
 	const mark = "--- next ---"
-	script := authorityPrelude
+	script := "set -eu\ntrap 'kill $(jobs -p)' EXIT\n"
 	for _, b := range before {
 		script += runnable(t, b)
 	}
@@ -65,7 +65,7 @@ func runAuthority(t *testing.T, bin string, before, page []block) {
 	dir := t.TempDir()
 	cmd := exec.Command("bash", "-c", strings.ReplaceAll(script, "8099", freePort(t)))
 	cmd.Dir = dir
-	cmd.Env = []string{"HOME=" + dir, "PATH=" + bin + ":" + os.Getenv("PATH"), "CHARTER_PASSWORD=correct horse",
+	cmd.Env = []string{"HOME=" + dir, "PATH=" + bin + ":" + os.Getenv("PATH"),
 		"GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=A", "GIT_COMMITTER_EMAIL=a@example.org"}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -110,10 +110,3 @@ func comes(t *testing.T, shown, printed string) {
 		left = slices.Delete(left, i, i+1)
 	}
 }
-
-const authorityPrelude = `set -eu
-echo '{"s3cret": {"actor": "platform-team", "roles": ["super_admin"]}}' > tokens.json
-export CHARTER_EHR=http://127.0.0.1:8099 CHARTER_TOKEN=s3cret
-trap 'kill $(jobs -p)' EXIT
-charter init fleet
-`
