@@ -51,7 +51,7 @@ summary, with mistakes beside their lines. What could not be published or posted
 as on a fork, is said, and changes nothing in the exit status: that is the plan's.
 With --require-approval it is 4 while approvals are missing.`,
 		Example: `  charter ci
-  charter ci --snapshot ref --comment plan.md
+  charter ci --snapshot ref --comment-file plan.md
   charter ci --require-approval`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.ci(cmd.Context(), &o) },
@@ -61,7 +61,7 @@ With --require-approval it is 4 while approvals are missing.`,
 	o.plan.frozen.bind(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&o.plan.out, "out", "", "save the plan as `FILE`")
-	flags.StringVar(&o.comment, "comment", "", "save the comment as `FILE`, in Markdown")
+	flags.StringVar(&o.comment, "comment-file", "", "save the comment as `FILE`, in Markdown")
 	flags.StringVar(&o.tokenFile, "forge-token-file", "", "a `FILE` that holds a token of the forge (or the variable CHARTER_FORGE_TOKEN)")
 	flags.BoolVar(&o.publish, "publish", false, "push the plan to where reviewers find it; a pipeline does so by itself, but for a fork")
 	flags.BoolVar(&o.approved, "require-approval", false, "end with 4 while approvals are missing")

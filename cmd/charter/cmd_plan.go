@@ -219,6 +219,13 @@ func (o *planOptions) thaw(ctx context.Context, office *office, request *reconci
 		return nil, plan.Observation{}, fail(exitFailed, "%w", err)
 	}
 	office.app.note("the live state is that of a snapshot, %s", old(taken.ObservedAt, request.Now))
+	if outlived, err := office.outlived(taken.ObservedAt); err != nil {
+		return nil, plan.Observation{}, err
+	} else if outlived {
+		text := "the snapshot is not newer than the newest receipt: what was applied since may be shown as drift"
+		request.Warnings = append(request.Warnings, plan.Warning{Code: "snapshot-old", Text: text})
+		office.app.note("%s", text)
+	}
 	return live, plan.Observation{EHR: request.Environment.EHR, ObservedAt: taken.ObservedAt, Snapshot: digest.String()}, nil
 }
 

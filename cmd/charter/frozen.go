@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -171,6 +172,23 @@ func (f *frozenFlags) trusted(ctx context.Context, o *office) (*seal.Verifier, f
 		}
 		return err
 	}, nil
+}
+
+// outlived reports whether something was applied since a snapshot was taken, or in
+// the same second.
+func (o *office) outlived(observed time.Time) (bool, error) {
+	if !o.governed() {
+		return false, nil
+	}
+	applies := o.Ledger.OfAct(ledger.Apply)
+	if len(applies) == 0 {
+		return false, nil
+	}
+	newest, err := o.Ledger.At(slices.Max(applies))
+	if err != nil {
+		return false, err
+	}
+	return !observed.After(newest.Intent.CreatedAt), nil
 }
 
 // old says how old a snapshot is.
