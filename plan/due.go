@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"time"
 
 	"github.com/veonahealth/charter/catalog"
 )
@@ -44,7 +45,13 @@ func (b *Builder) due(p *Part, t *catalog.Tenant) error {
 	return nil
 }
 
-// passed are the entries of what was last applied whose time has come since.
+// ScheduledFor is how long what was scheduled may be carried out by the approval
+// that was given before, from its time on. After that it is planned like anything
+// else, and asks anew.
+const ScheduledFor = 14 * 24 * time.Hour
+
+// passed are the entries of what was last applied whose time has come since, and is
+// not long past.
 func (b *Builder) passed(t *catalog.Tenant) ([]Entry, error) {
 	last, err := b.history(Entitlements, t.ID.String())
 	if err != nil || last == nil {
@@ -59,7 +66,9 @@ func (b *Builder) passed(t *catalog.Tenant) ([]Entry, error) {
 		return nil, err
 	}
 	old := NewBuilder(Header{At: last.At, Environment: b.environment}, last.Desired.Catalog, last.Desired.Holds)
-	entries := slices.DeleteFunc(old.schedule(was), func(e Entry) bool { return e.At.After(b.plan.At) })
+	entries := slices.DeleteFunc(old.schedule(was), func(e Entry) bool {
+		return e.At.After(b.plan.At) || b.plan.At.After(e.At.Add(ScheduledFor))
+	})
 	slices.SortFunc(entries, func(a, b Entry) int { return a.At.Compare(b.At) })
 	return entries, nil
 }

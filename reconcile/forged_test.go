@@ -198,3 +198,52 @@ func TestAnApprovalFromBeforeARecoveryIsVoid(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What was scheduled is carried out as long as it is declared still, whatever a plan
+// file says.
+func TestAScheduledEndThatWasTakenBackIsNotCarriedOut(t *testing.T) {
+	c := newCourt(t)
+	c.tenant("a", `grants: ward: {reason: "pilot", until: "2026-12-01"}`)
+	c.commit("a pilot")
+	old, file := c.plan()
+	approval := c.bundle("bob", file, seal.Approve)
+	if _, err := c.carry(file, approval); err != nil {
+		t.Fatal(err)
+	}
+	entry := old.Scheduled[0]
+	c.tenant("a", `grants: ward: {reason: "kept"}`)
+	c.ship("for good")
+	c.now = time.Date(2026, 12, 2, 0, 0, 0, 0, time.UTC)
+	p, _ := c.plan()
+	at := entry.At
+	p.Batches = []plan.Batch{{Tenant: "a", Subject: plan.Entitlements, Base: &plan.Base{At: &at}, Changes: entry.Changes, Digest: entry.Digest}}
+	p.Scheduled, p.Summary.Revoke, p.Summary.Tenants, p.Summary.Facilities = nil, 1, 1, 1
+	p.BatchesRoot = must(must(plan.NewTree(p.Leaves()))(t).Root())(t)
+	g := must(c.open())(t)
+	_, err := g.Carry(t.Context(), c.client, reconcile.Order{
+		Plan: p, File: must(plan.Encode(p))(t), Bundles: []reconcile.Bundle{approval}, Others: []*plan.Plan{old}, Signer: c.keys["ci"].Signer,
+	})
+	refusedBy(t, err, policy.Missing, 4)
+	if c.ehr.Gate(t, "a", "main", "/ward") != 200 {
+		t.Error("the grant is gone")
+	}
+}
+
+// What was scheduled and was not carried out in the time that its approval is good
+// for can be approved anew.
+func TestAScheduledEndThatWasMissedIsApprovedAnew(t *testing.T) {
+	c := newCourt(t)
+	c.tenant("a", `grants: ward: {reason: "pilot", until: "2026-12-01"}`)
+	c.ship("a pilot")
+	c.now = time.Date(2026, 12, 20, 0, 0, 0, 0, time.UTC)
+	_, file := c.plan()
+	if _, err := c.carry(file); err == nil {
+		t.Error("it was carried out by an approval that is over")
+	}
+	if _, err := c.carry(file, c.bundle("bob", file, seal.Approve)); err != nil {
+		t.Fatal(err)
+	}
+	if c.ehr.Gate(t, "a", "main", "/ward") != 403 {
+		t.Error("the grant is there still")
+	}
+}

@@ -143,7 +143,7 @@ func (j *Judgement) inOrder() {
 func (g *Governance) scheduled(in *policy.Input, j *Judgement) (bundles []Bundle, err error) {
 	for i := range in.Plan.Batches {
 		b := &in.Plan.Batches[i]
-		if b.Base == nil || b.Base.At == nil {
+		if b.Base == nil || b.Base.At == nil || !comes(in.Desired, b) {
 			continue
 		}
 		for _, n := range g.Ledger.Scheduled(b.Digest) {
@@ -160,6 +160,28 @@ func (g *Governance) scheduled(in *policy.Input, j *Judgement) (bundles []Bundle
 		}
 	}
 	return bundles, nil
+}
+
+// comes reports whether the rows of a batch still change, at its time, as they are
+// declared: a plan file is not believed for it.
+func comes(desired *catalog.Desired, b *plan.Batch) bool {
+	declared := desired.Tenant(tenantOf(b.Tenant))
+	if declared == nil {
+		return false
+	}
+	t, err := declared.Tenant()
+	if err != nil {
+		return false
+	}
+	revoked, granted, err := plan.Rows(b.Changes)
+	if err != nil {
+		return false
+	}
+	rows := desired.Catalog.Rows(t, *b.Base.At)
+	turns := slices.ContainsFunc(t.Facilities, func(f catalog.Facility) bool {
+		return slices.ContainsFunc(t.Boundaries(&f), b.Base.At.Equal)
+	})
+	return turns && len(revoked.Minus(rows)) == len(revoked) && len(granted.Minus(rows)) == 0
 }
 
 // signedWith are the bundles of a receipt, whose plan's leaves may have been

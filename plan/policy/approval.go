@@ -12,9 +12,6 @@ import (
 	"github.com/veonahealth/charter/plan/seal"
 )
 
-// scheduledFor is how long a scheduled entry is good from its time on.
-const scheduledFor = 14 * 24 * time.Hour
-
 // Approval is a bundle whose signature holds.
 type Approval struct {
 	Opened *seal.Opened
@@ -191,10 +188,13 @@ func (c *court) approver(a *Approval, u *unit, n Need) (*catalog.Person, string)
 func (c *court) unfit(a *Approval, u *unit) string {
 	use := seal.Use{At: c.in.Now, Environment: c.in.Environment, Batches: a.Opened.Approval.Batches, Tenant: u.id()}
 	due, scheduled := c.due[u.digest]
+	if u.batch != nil && u.batch.Base != nil && u.batch.Base.At != nil && !scheduled {
+		return "it was for what was to come, and that is not scheduled, or not declared any more"
+	}
 	if scheduled { // it has not expired before its time has come, and is good for a while from then
 		use.At = time.Time{}
-		if c.in.Now.Before(due.At) || c.in.Now.After(due.At.Add(scheduledFor)) {
-			return fmt.Sprintf("it was for %s and %d days from then", due.At.Format(time.RFC3339), int(scheduledFor.Hours())/24)
+		if c.in.Now.Before(due.At) || c.in.Now.After(due.At.Add(plan.ScheduledFor)) {
+			return fmt.Sprintf("it was for %s and %d days from then", due.At.Format(time.RFC3339), int(plan.ScheduledFor.Hours())/24)
 		}
 	}
 	if a.Void != "" && !scheduled {
