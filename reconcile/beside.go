@@ -1,9 +1,11 @@
 package reconcile
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/plan/policy"
@@ -33,6 +35,39 @@ func (j *Judgement) glass(in *policy.Input, verifier *seal.Verifier, b Bundle, e
 	in.BreakGlass = append(in.BreakGlass, *opened)
 	j.broken = append(j.broken, b)
 	return true
+}
+
+// shownFor is for how long broken glass is shown to people.
+const shownFor = 30 * 24 * time.Hour
+
+// Broken lists the receipts of the last 30 days for which somebody broke a brake's
+// glass, newest first, each with who and why.
+func (g *Governance) Broken(ctx context.Context) ([]string, error) {
+	var list []string
+	for r, err := range g.Ledger.Receipts() {
+		if err != nil {
+			return nil, asTrust(err)
+		}
+		if g.o.Now().Sub(r.Intent.CreatedAt) > shownFor {
+			break
+		}
+		roster, err := g.roster(ctx, r.Intent.Policy)
+		if err != nil {
+			return nil, err
+		}
+		var in policy.Input
+		if err := g.beside(r, &in, roster.Verifier()); err != nil {
+			return nil, err
+		}
+		for i := range in.BreakGlass {
+			who := in.BreakGlass[i].Signer.Short()
+			if h, err := roster.Holder(in.BreakGlass[i].Signer, r.Intent.CreatedAt); err == nil {
+				who = h.ID()
+			}
+			list = append(list, fmt.Sprintf("receipt %d of %s: %s broke the glass: %s", r.Number, r.Intent.CreatedAt.Format(time.RFC3339), who, in.BreakGlass[i].Reason))
+		}
+	}
+	return list, nil
 }
 
 // keepBeside puts into a receipt's files what its judgement was made of, but for

@@ -360,6 +360,13 @@ break_glass: {people: ["bob"], passes: ["threshold"]}
 	if _, err := c.carry(file, approval, glass("bob", c.now.Add(time.Hour))); err != nil {
 		t.Fatal(err)
 	}
+	if broken := must(must(c.open())(t).Broken(t.Context()))(t); len(broken) != 1 || !strings.HasSuffix(broken[0], "bob broke the glass: INC-7") {
+		t.Errorf("shown: %v", broken)
+	}
+	c.now = c.now.Add(31 * 24 * time.Hour)
+	if broken := must(must(c.open())(t).Broken(t.Context()))(t); len(broken) != 0 {
+		t.Errorf("shown for ever: %v", broken)
+	}
 	if report := must(must(c.open())(t).Audit(t.Context()))(t); len(report.Faults) != 0 {
 		t.Errorf("%+v", report.Faults)
 	}

@@ -125,6 +125,11 @@ func (a *app) ledgerStatus(ctx context.Context, o *statusOptions, client reconci
 	} else if r != nil {
 		status.Open = (&ledger.OpenError{Receipt: r}).Error()
 	}
+	broken, err := office.Broken(ctx)
+	if err != nil {
+		return nil, err
+	}
+	status.Glass = append([]string{}, broken...)
 	testimony, err := office.Witness(ctx, client)
 	var untrusted *reconcile.TrustError
 	switch {

@@ -25,6 +25,8 @@ type LedgerStatus struct {
 	Open     string `json:"open"`     // the receipt that has no outcome yet, or ""
 	Restored string `json:"restored"` // how the platform was put back behind a receipt, or ""
 	Trust    string `json:"trust"`    // what is wrong with the ledger, or ""
+	// Glass are the brakes that were passed by break-glass in the last 30 days.
+	Glass []string `json:"glass"`
 }
 
 // text says it in a line, or in one for each thing that is wrong.
@@ -38,6 +40,9 @@ func (l *LedgerStatus) text() string {
 	}
 	if l.Trust != "" {
 		text += "! " + Clean(l.Trust) + "\n"
+	}
+	for _, broken := range l.Glass {
+		text += "! " + Clean(broken) + "\n"
 	}
 	return text
 }
