@@ -29,6 +29,15 @@
 // name (Held): the difference then has no exceptions, and nothing is taken away
 // because nobody spoke of it.
 //
+// # What is shown is what is sent
+//
+// The digest of a batch that sends a request is over the request; people read the
+// changes. Decode works these out again from the request and refuses a file that
+// shows anything else; what a file alone cannot tell, apply asks the platform
+// (Batch.CheckEdition). A change's reason, its class and a row's routes are for
+// information: nothing is decided by them, and nobody may rely on them who has not
+// planned the commit anew.
+//
 // # Bytes
 //
 // A plan is written once. Its identity is the SHA-256 of its file; nobody

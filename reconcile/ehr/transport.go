@@ -16,6 +16,10 @@ import (
 // decompression.
 const maxBody = 64 << 20
 
+// bufferSize holds a grant and its authority, so that one goes out and comes in at
+// once.
+const bufferSize = 16 << 10 // bytes
+
 var errTooLarge = fmt.Errorf("the answer is larger than %d bytes", maxBody)
 
 // newTransport returns what speaks HTTP with the platform.
@@ -26,6 +30,7 @@ func newTransport(o *Options) *http.Transport {
 	t.MaxIdleConnsPerHost = o.Parallelism
 	t.MaxConnsPerHost = o.Parallelism
 	t.MaxResponseHeaderBytes = 64 << 10
+	t.ReadBufferSize, t.WriteBufferSize = bufferSize, bufferSize
 	t.DisableCompression = sameMachine(o.URL) // it would only cost both sides
 	return t
 }
