@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/plan/policy"
 	"github.com/veonahealth/charter/plan/seal"
-	"github.com/veonahealth/charter/reconcile/ehr"
 	"github.com/veonahealth/charter/reconcile/ledger"
 )
 
@@ -26,18 +24,6 @@ type AuditFault struct {
 	Number  int    `json:"number"`
 	Receipt string `json:"receipt"`
 	Text    string `json:"text"`
-}
-
-// LiveAudit sets the platform's grants beside the ledger.
-type LiveAudit struct {
-	Strangers []Stranger `json:"strangers"`
-	Tenants   int        `json:"tenants"`
-}
-
-// Stranger is a grant that no receipt says is there.
-type Stranger struct {
-	Tenant string `json:"tenant"`
-	Text   string `json:"text"`
 }
 
 // Audit checks each receipt by the policy of its day.
@@ -138,57 +124,4 @@ func unauthorised(r *ledger.Receipt, v *policy.Verdict) string {
 		}
 	}
 	return ""
-}
-
-// AuditLive asks whether the newest write of every grant is one that a receipt
-// knows.
-func (g *Governance) AuditLive(ctx context.Context, e EHR) (*LiveAudit, error) {
-	testimony, err := g.Witness(ctx, e)
-	if err != nil {
-		return nil, err
-	}
-	if testimony.Restored != "" {
-		return nil, distrust("%s", testimony.Restored)
-	}
-	report := &LiveAudit{Strangers: []Stranger{}}
-	var ids []catalog.TenantID
-	if _, err := e.Tenants(ctx, func(t ehr.Tenant) error { ids = append(ids, t.ID); return nil }); err != nil {
-		return nil, err
-	}
-	for _, id := range ids {
-		grant, err := e.Grant(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		report.Tenants++
-		if text := g.stranger(&grant); text != "" {
-			report.Strangers = append(report.Strangers, Stranger{id.String(), text})
-		}
-	}
-	return report, nil
-}
-
-// stranger says why a grant's newest write is none of the ledger's; "".
-func (g *Governance) stranger(grant *catalog.Grant) string {
-	if len(grant.Rows) == 0 && grant.Receipt == "" {
-		return ""
-	}
-	by := grant.By
-	if by == "" {
-		by = "somebody"
-	}
-	id, err := ledger.ParseID(grant.Receipt)
-	if err != nil {
-		return fmt.Sprintf("revision %d was written by %s without a receipt", grant.Stamp.Revision, by)
-	}
-	r, err := g.Ledger.Find(id)
-	if err != nil {
-		return fmt.Sprintf("revision %d names receipt %s, which the ledger does not have", grant.Stamp.Revision, id)
-	}
-	for _, b := range r.Intent.Batches {
-		if b.Digest.String() == grant.Batch {
-			return ""
-		}
-	}
-	return fmt.Sprintf("revision %d names receipt %s, which has no batch %s", grant.Stamp.Revision, id, grant.Batch)
 }

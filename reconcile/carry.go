@@ -191,24 +191,7 @@ func (g *Governance) live(ctx context.Context, e EHR, bulk bool, p *plan.Plan) (
 		live.Total += len(grant.Rows)
 		return nil
 	}
-	if bulk {
-		_, err := e.Grants(ctx, count)
-		return live, err
-	}
-	var ids []catalog.TenantID
-	if _, err := e.Tenants(ctx, func(t ehr.Tenant) error { ids = append(ids, t.ID); return nil }); err != nil {
-		return live, err
-	}
-	for _, id := range ids {
-		grant, err := e.Grant(ctx, id)
-		if err != nil {
-			return live, err
-		}
-		if err := count(grant); err != nil {
-			return live, err
-		}
-	}
-	return live, nil
+	return live, eachGrant(ctx, e, bulk, count)
 }
 
 // begin writes the receipt of what is about to be done, or takes up the one that

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -302,10 +303,13 @@ func TestTheAuditFindsWhatOtherHandsWrote(t *testing.T) {
 	if live := must(g.AuditLive(t.Context(), c.client))(t); len(live.Strangers) != 0 || live.Tenants != 2 {
 		t.Errorf("%+v", live)
 	}
-	c.ehr.Put(t, "a", "main chart")
-	if live := must(g.AuditLive(t.Context(), c.client))(t); len(live.Strangers) != 1 || live.Strangers[0].Tenant != "a" {
-		t.Errorf("%+v", live)
+	rows := c.ehr.Grant(t, "a").Rows
+	c.ehr.Put(t, "a", append(slices.Clone(rows[1:]), "main ward")...) // one gone, one more
+	var found []string
+	for _, s := range must(must(c.open())(t).AuditLive(t.Context(), c.client))(t).Strangers {
+		found = append(found, s.Tenant+" "+s.Facility+" "+s.EHRModule)
 	}
+	same(t, "strangers", []string{"a main ward", "a " + rows[0]}, found)
 }
 
 // An approval is of batches: given for one plan it counts in another, and whoever

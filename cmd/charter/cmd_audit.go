@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -192,13 +193,19 @@ func (a *app) showAudit(o *auditOptions, report *reconcile.AuditReport) error {
 	}
 	if report.Live != nil {
 		for _, f := range report.Live.Strangers {
-			fmt.Fprintf(a.stdout, "!  %s: %s\n", view.Clean(f.Tenant), view.Clean(f.Text))
+			fmt.Fprintf(a.stdout, "!  %s: %s\n", view.Clean(strings.TrimSpace(f.Tenant+" "+f.Facility+" "+f.EHRModule)), view.Clean(f.Text))
 		}
-		fmt.Fprintf(a.stdout, "%d live grants: %d stand on receipts, %d were written by other hands or never by charter\n",
-			report.Live.Tenants, report.Live.Tenants-len(report.Live.Strangers), len(report.Live.Strangers))
+		fmt.Fprintf(a.stdout, "%s of %s: %s\n", view.Counted(report.Live.Rows, "live row", "live rows"), view.Counted(report.Live.Tenants, "tenant", "tenants"), strangers(len(report.Live.Strangers)))
 	}
 	_, err := fmt.Fprintf(a.stdout, "%d receipts from root %s: %s\n", report.Receipts, report.Root, verdictOf(report))
 	return err
+}
+
+func strangers(n int) string {
+	if n == 0 {
+		return "each is as its newest receipt says"
+	}
+	return view.Counted(n, "is", "are") + " by other hands"
 }
 
 func verdictOf(r *reconcile.AuditReport) string {

@@ -130,6 +130,7 @@ func codeOf(err error) exitCode {
 		replayed *reconcile.ReplayedError
 		refused  *reconcile.RefusedError
 		blind    *reconcile.UnwitnessedError
+		restored *reconcile.RestoredError
 	)
 	switch {
 	case err == nil:
@@ -146,7 +147,7 @@ func codeOf(err error) exitCode {
 		return exitTrust
 	case errors.As(err, &refused):
 		return exitCode(refused.Refusal.Exit)
-	case errors.As(err, &blind):
+	case errors.As(err, &blind), errors.As(err, &restored):
 		return exitUnread
 	}
 	return exitFailed
