@@ -81,6 +81,9 @@ type SnapshotTenant struct {
 	// Unreadable is true where the platform gave no answer to rely on. Why is not
 	// kept: it may name addresses.
 	Unreadable bool `json:"unreadable"`
+	// Usage is how many requests each row let through in the last 30 days, by facility
+	// and the EHR's module; nil where the platform does not count, or did not say.
+	Usage map[string]map[string]int64 `json:"usage"`
 }
 
 // SnapshotAdmin is an administrator who cannot be told from it.
@@ -251,7 +254,7 @@ func (t *taker) rest(ctx context.Context) error {
 // tenant reads one tenant, as far as a plan would look into it.
 func (t *taker) tenant(ctx context.Context, there *ehr.Tenant) (*SnapshotTenant, error) {
 	o := &SnapshotTenant{Record: there.Live, Status: there.Status}
-	reads := []func(context.Context, catalog.TenantID, *SnapshotTenant) error{t.grant, t.licence, t.sites, t.instruments, t.admins}
+	reads := []func(context.Context, catalog.TenantID, *SnapshotTenant) error{t.grant, t.licence, t.sites, t.instruments, t.admins, t.usage}
 	switch plan.Status(there.Status) {
 	case plan.StatusSuspended:
 		reads = reads[:1]
@@ -329,6 +332,28 @@ func (t *taker) admins(ctx context.Context, id catalog.TenantID, o *SnapshotTena
 		o.Admins = append(o.Admins, one)
 	}
 	slices.SortFunc(o.Admins, func(a, b SnapshotAdmin) int { return strings.Compare(a.Address, b.Address) })
+	return nil
+}
+
+// usage reads what is for people to decide by: a platform that does not say leaves it
+// open.
+func (t *taker) usage(ctx context.Context, id catalog.TenantID, o *SnapshotTenant) error {
+	asked, counts := t.ehr.(counter)
+	if !counts || !t.platform.Has(ehr.FeatureUsage) {
+		return nil
+	}
+	used, err := asked.Usage(ctx, id)
+	if err != nil {
+		return ctx.Err()
+	}
+	o.Usage = map[string]map[string]int64{}
+	for row, n := range used {
+		facility := row.Facility.String()
+		if o.Usage[facility] == nil {
+			o.Usage[facility] = map[string]int64{}
+		}
+		o.Usage[facility][row.Module.String()] = n
+	}
 	return nil
 }
 
@@ -429,18 +454,23 @@ func (o *SnapshotTenant) parsed(id catalog.TenantID) (catalog.Grant, error) {
 	}
 	var rows []catalog.Row
 	for name, modules := range o.Grant.Rows {
-		facility, err := catalog.ParseFacilityID(name)
-		if err != nil {
-			return g, fmt.Errorf("tenant %s: %w", id, err)
-		}
 		for _, module := range modules {
-			m, err := catalog.ParseEHRModule(module)
+			row, err := parseRow(name, module)
 			if err != nil {
 				return g, fmt.Errorf("tenant %s: %w", id, err)
 			}
-			rows = append(rows, catalog.Row{Facility: facility, Module: m})
+			rows = append(rows, row)
 		}
 	}
 	g.Rows = catalog.NewRows(rows)
 	return g, nil
+}
+
+func parseRow(facility, module string) (catalog.Row, error) {
+	f, err := catalog.ParseFacilityID(facility)
+	if err != nil {
+		return catalog.Row{}, err
+	}
+	m, err := catalog.ParseEHRModule(module)
+	return catalog.Row{Facility: f, Module: m}, err
 }

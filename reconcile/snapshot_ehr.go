@@ -254,6 +254,28 @@ func (f *Frozen) Grants(_ context.Context, yield func(catalog.Grant) error) (str
 	return "", nil
 }
 
+// Usage gives what the platform had counted.
+func (f *Frozen) Usage(_ context.Context, id catalog.TenantID) (map[catalog.Row]int64, error) {
+	o, err := f.tenant(id)
+	if err == nil && o.Usage == nil {
+		err = gone()
+	}
+	if err != nil {
+		return nil, err
+	}
+	used := map[catalog.Row]int64{}
+	for name, modules := range o.Usage {
+		for module, n := range modules {
+			row, err := parseRow(name, module)
+			if err != nil {
+				return nil, err
+			}
+			used[row] = n
+		}
+	}
+	return used, nil
+}
+
 // Deployment implements EHR.
 func (f *Frozen) Deployment(context.Context, catalog.TenantID) (ehr.Deployment, error) {
 	return ehr.Deployment{}, ErrSnapshot

@@ -63,12 +63,15 @@ func withAdmins(t *testing.T, e *ehrtest.EHR, f *fleet) {
 func TestAPlanAgainstASnapshotIsTheLivePlanByteForByte(t *testing.T) {
 	e, f := motley(t)
 	withAdmins(t, e, f)
+	for range 2 {
+		e.Gate(t, "v-foreign", "main", "/theatre")
+	}
 	client := newClient(t, e.URL)
 	taken, file := snapshotOf(t, client)
 	for name, ids := range map[string][]string{"all": nil, "few": {"t00", "x-prem", "y-admins", "u-absent", "v-foreign"}} {
 		live, frozen := f.plan(t, client, ids...), frozenPlan(t, f, taken, ids...)
-		if len(live.Batches) == 0 {
-			t.Fatal("nothing is planned")
+		if text := fileOf(t, live); !strings.Contains(text, `"usage": 2`) || !strings.Contains(text, `"kind": "admin"`) {
+			t.Fatalf("%s: not all is planned that the test is about", name)
 		}
 		same(t, name, fileOf(t, live), fileOf(t, frozen))
 	}
@@ -81,7 +84,7 @@ func TestAPlanAgainstASnapshotIsTheLivePlanByteForByte(t *testing.T) {
 func TestAPlanAgainstASnapshotOfAPlatformThatOffersLessIsTheLiveOne(t *testing.T) {
 	e, f := motley(t)
 	proxy := ehrtest.NewProxy(t, e.URL)
-	for _, path := range []string{"/editions", "/licenses", "/tenants/*/facilities", "/tenants/*/connect-entitlements", "/tenants/*/tenant-admins"} {
+	for _, path := range []string{"/editions", "/licenses", "/tenants/*/facilities", "/tenants/*/connect-entitlements", "/tenants/*/tenant-admins", "/tenants/*/usage"} {
 		proxy.Add(ehrtest.Rule{Path: path, Fault: ehrtest.Problem(http.StatusNotFound, "not-found")})
 	}
 	client := newClient(t, proxy.URL)
