@@ -151,6 +151,9 @@ func edits(value any, path string, texts []string, yield func(where string, edit
 			less := maps.Clone(v)
 			delete(less, key)
 			yield(path+"/"+key+" left out", less)
+			if key == "reason" {
+				continue // for information
+			}
 			edits(v[key], path+"/"+key, texts, func(where string, edited any) {
 				with := maps.Clone(v)
 				with[key] = edited
@@ -168,9 +171,6 @@ func edits(value any, path string, texts []string, yield func(where string, edit
 			})
 		}
 	case string:
-		if strings.Contains(path, "/reason/") {
-			texts = nil
-		}
 		for _, text := range append([]string{v + "x", ""}, texts...) {
 			if text != v {
 				yield(fmt.Sprintf("%s is %q", path, text), text)
