@@ -125,6 +125,8 @@ func CheckTime(p *plan.Plan, now time.Time) error {
 	switch {
 	case !now.Before(p.ExpiresAt):
 		return &StaleError{"it expired at " + p.ExpiresAt.Format(time.RFC3339)}
+	case p.CreatedAt.Sub(now) > otherTime:
+		return &StaleError{"it was made at " + p.CreatedAt.Format(time.RFC3339) + ", which is still to come"}
 	case p.At.Sub(p.CreatedAt).Abs() > otherTime:
 		return &StaleError{"it judges dates as of " + p.At.Format(time.RFC3339) + ", and was made at " + p.CreatedAt.Format(time.RFC3339)}
 	}

@@ -247,3 +247,52 @@ func TestAScheduledEndThatWasMissedIsApprovedAnew(t *testing.T) {
 		t.Error("the grant is there still")
 	}
 }
+
+// Whoever signs a plan twice approves it once: the other bundle, kept back, brings
+// nothing back later.
+func TestASecondBundleOfAPlanThatIsDoneIsSpent(t *testing.T) {
+	c := newCourt(t)
+	name := func(is string) {
+		c.tenant("a", "")
+		c.write("tenants/a/tenant.cue", strings.Replace(readText(t, c.dir+"/tenants/a/tenant.cue"), `"T"`, `"`+is+`"`, 1))
+	}
+	name("T")
+	c.ship("the first")
+	name("U")
+	c.commit("a name")
+	p, file := c.plan()
+	one := c.bundle("bob", file, seal.Approve)
+	c.now = c.now.Add(time.Minute)
+	kept := c.bundle("bob", file, seal.Approve)
+	if _, err := c.carry(file, one); err != nil {
+		t.Fatal(err)
+	}
+	name("T")
+	c.ship("the old name")
+	name("U")
+	c.commit("the name again")
+	again, later := c.plan()
+	if again.BatchesRoot != p.BatchesRoot {
+		t.Fatal("it is another batch")
+	}
+	for _, b := range []reconcile.Bundle{one, kept} {
+		_, err := must(c.open())(t).Carry(t.Context(), c.client, reconcile.Order{
+			Plan: again, File: later, Bundles: []reconcile.Bundle{b}, Others: []*plan.Plan{p}, Signer: c.keys["ci"].Signer,
+		})
+		refusedBy(t, err, policy.Missing, 4)
+	}
+}
+
+// A plan says itself when it was made, and one of next year would never expire.
+func TestAPlanFromTheFutureNoLongerHolds(t *testing.T) {
+	c := newCourt(t)
+	c.commit("the first")
+	_, file := c.plan()
+	forged := c.forge(file, func(p *plan.Plan) {
+		p.At, p.CreatedAt, p.ExpiresAt = p.At.AddDate(1, 0, 0), p.CreatedAt.AddDate(1, 0, 0), p.ExpiresAt.AddDate(1, 0, 0)
+	})
+	var stale *reconcile.StaleError
+	if _, err := c.carry(forged, c.bundle("bob", forged, seal.Approve)); !errors.As(err, &stale) {
+		t.Fatalf("error %v, want a StaleError", err)
+	}
+}

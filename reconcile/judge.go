@@ -89,7 +89,7 @@ func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
 	if err := g.mandated(&in, verifier, c.Mandate); err != nil {
 		return nil, err
 	}
-	in.Spent = g.spent(verifier)
+	in.Spent = g.spent(verifier, j.approvals)
 	j.Verdict = policy.Judge(in)
 	return j, nil
 }
@@ -324,15 +324,21 @@ func declaredRows(last *plan.Last, environment catalog.Environment) (policy.Live
 }
 
 // spent tells whether an approval was used for a batch that a receipt says is
-// done: its bundle lies beside that receipt.
-func (g *Governance) spent(verifier *seal.Verifier) func(plan.Digest, policy.ID) bool {
+// done: its bundle lies beside that receipt, or it is of the receipt's own plan, as
+// whoever signs one twice approves it once.
+func (g *Governance) spent(verifier *seal.Verifier, approvals []policy.Approval) func(plan.Digest, policy.ID) bool {
+	looked := map[policy.ID]plan.Digest{}
+	for i := range approvals {
+		looked[approvals[i].ID()] = approvals[i].Opened.Subject.SHA256
+	}
 	used := map[int]map[policy.ID]bool{}
 	return func(batch plan.Digest, approval policy.ID) bool {
 		for _, n := range g.Ledger.Spent(batch) {
 			if used[n] == nil {
 				used[n] = g.usedIn(n, verifier)
 			}
-			if used[n][approval] {
+			r, err := g.Ledger.At(n)
+			if used[n][approval] || err != nil || r.Intent.Plan != nil && *r.Intent.Plan == looked[approval] {
 				return true
 			}
 		}
