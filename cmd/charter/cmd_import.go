@@ -49,7 +49,11 @@ commit is left to you.
 
 A fleet must be without mistakes. Where the platform breaks one of its rules, such
 as a module without one that it requires, what is missing is declared and held
-(holds/) until somebody decides; a tenant without a facility is left out.`,
+(holds/) until somebody decides; a tenant without a facility is left out.
+
+What the token may not read is not declared as if it were not there: where a later
+plan would act upon that, such as without license.read where a tenant is on-prem,
+import writes nothing and ends with 8.`,
 		Example: `  charter import -C fleet --ehr https://platform.example.org --token-file token`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.importLive(cmd.Context(), &o) },
@@ -91,6 +95,9 @@ func (a *app) importLive(ctx context.Context, o *importOptions) error {
 	found, err := adopt.Declare(reading, adopt.Request{
 		Base: i.base, New: i.isNew, Environment: environment.Environment, At: at, Owner: i.owner(),
 	})
+	if partial := (*adopt.PartialError)(nil); errors.As(err, &partial) {
+		return failHint(exitUnread, "what is not known would be declared as not there, and a later plan would act upon that; nothing was written", "%w", err)
+	}
 	if err != nil {
 		return err
 	}

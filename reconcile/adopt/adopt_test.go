@@ -2,6 +2,7 @@ package adopt_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -198,11 +199,64 @@ func TestALicenceIsDeclaredSuchThatNoneIsIssued(t *testing.T) {
 	if got := i.declared(t, "valid"); !got.Licence.Expires.Equal(valid.Expires) || got.Licence.Revoked != "" || len(got.Limits) != 1 || got.Limits[0].Value != 40 {
 		t.Errorf("licence %+v, limits %+v", got.Licence, got.Limits)
 	}
-	if got := i.declared(t, "none"); got.Licence.Revoked == "" {
-		t.Errorf("licence %+v, want one that was revoked", got.Licence)
+	if got := i.declared(t, "none"); got.Licence.Revoked != "" || got.Licence.Expires.After(now) {
+		t.Errorf("licence %+v, want one that has ended", got.Licence)
 	}
 	if c := changes(i.plan); len(c) > 0 {
 		t.Errorf("the plan changes %v", c)
+	}
+}
+
+func TestALicenceThatIsIssuedLaterIsNotRevoked(t *testing.T) {
+	f := tenant(t, "none", "a register", "a")
+	f.Live.Tenant.Hosting = "on-prem"
+	r := platform(f)
+	i := adopted(t, t.TempDir(), r)
+	r.Tenants[0].Live.Licences = []catalog.LiveLicence{{ID: "l", State: "active", Expires: now.AddDate(1, 0, 0), Terms: []byte("{}")}}
+	for _, at := range []time.Time{now, now.AddDate(0, 0, 1)} {
+		if c := changes(must(adopt.Prove(r, &i.fleet.Desired, catalog.DefaultEnvironment, at))(t)); len(c) > 0 {
+			t.Errorf("on %s the plan changes %v", at, c)
+		}
+	}
+}
+
+// TestWhatIsNotKnownIsNotDeclaredAsNotThere has readings that lack something which
+// a plan would act upon, if it were declared as not there.
+func TestWhatIsNotKnownIsNotDeclaredAsNotThere(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		lose func(*adopt.Reading)
+		want string
+	}{
+		{"licences of a tenant on-prem", func(r *adopt.Reading) {
+			r.Tenants[0].Live.Tenant.Hosting, r.Tenants[0].Live.Licences = "on-prem", nil
+			r.Denied[adopt.ReadLicences] = true
+		}, "the licences of on-prem tenants were not read: the token lacks license.read"},
+		{"licences that are not offered", func(r *adopt.Reading) {
+			r.Tenants[0].Live.Tenant.Hosting, r.Tenants[0].Live.Licences = "on-prem", nil
+		}, "the platform does not offer them"},
+		{"licences of none on-prem", func(r *adopt.Reading) { r.Tenants[0].Live.Licences, r.Denied[adopt.ReadLicences] = nil, true }, ""},
+		{"instruments", func(r *adopt.Reading) { r.Tenants[0].Live.Instruments, r.Denied[adopt.ReadInstruments] = nil, true }, "the token lacks entitlements.read"},
+		{"editions", func(r *adopt.Reading) { r.Editions, r.Denied[adopt.ReadEditions] = nil, true }, "the token lacks registry.read"},
+		{"organisations", func(r *adopt.Reading) { r.Organisations, r.Denied[adopt.ReadOrganisations] = nil, true }, "the token lacks clients.read"},
+		{"administrators", func(r *adopt.Reading) { r.Tenants[0].Live.Admins, r.Denied[adopt.ReadAdmins] = nil, true }, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := platform(tenant(t, "kisumu", "a register", "a"))
+			r.Denied = map[adopt.Capability]bool{}
+			c.lose(r)
+			defaults := must(schema.LoadCatalog(catalog.DefaultFiles()))(t)
+			_, err := adopt.Declare(r, adopt.Request{
+				Base: &catalog.Desired{Catalog: defaults}, New: true, Environment: catalog.DefaultEnvironment, At: now, Owner: "Ann",
+			})
+			var partial *adopt.PartialError
+			switch {
+			case c.want == "" && err != nil:
+				t.Error(err)
+			case c.want != "" && (!errors.As(err, &partial) || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
 	}
 }
 

@@ -56,7 +56,9 @@ type declarer struct {
 	unknown map[string]int // rows of modules that the catalogue does not have
 }
 
-// Declare declares a platform as far as it is not declared already.
+// Declare declares a platform as far as it is not declared already. It ends with a
+// *PartialError where what was not read would be declared as something that a
+// later plan acts upon.
 func Declare(r *Reading, q Request) (*Declarations, error) {
 	d := &declarer{
 		Request: &q, reading: r, reason: "as found on " + catalog.FormatTime(q.At.UTC().Truncate(day)),
@@ -78,6 +80,9 @@ func Declare(r *Reading, q Request) (*Declarations, error) {
 		d.tenant(f)
 	}
 	d.organisations()
+	if err := d.whole(); err != nil {
+		return nil, err
+	}
 	for _, module := range slices.Sorted(maps.Keys(d.unknown)) {
 		d.note("", "module %s is not in the catalogue: its rows (%d) stay as they are, held", module, d.unknown[module])
 	}
@@ -162,7 +167,8 @@ func (d *declarer) connect(t *catalog.Tenant, live []string) {
 }
 
 // licence declares the terms of the licence that counts. An on-prem tenant without
-// one is declared as one whose licence was revoked, so that none is issued.
+// one is declared as one whose licence has ended: none is issued then, and one that
+// somebody issues later is not revoked, as a tombstone's would be.
 func (d *declarer) licence(t *catalog.Tenant, f *Found) {
 	current := plan.CurrentLicence(f.Live.Licences)
 	switch {
@@ -171,12 +177,9 @@ func (d *declarer) licence(t *catalog.Tenant, f *Found) {
 		if current.NotBefore.After(d.At) {
 			t.Licence.NotBefore = current.NotBefore
 		}
-	case t.Hosting == catalog.OnPrem && f.Live.Licences == nil:
-		t.Licence = &catalog.Licence{Expires: d.At, Revoked: "not known: the platform does not say which licences it has, " + d.reason}
-		d.note(t.ID.String(), "on-prem, and its licences could not be read: declared as revoked")
 	case t.Hosting == catalog.OnPrem:
-		t.Licence = &catalog.Licence{Expires: d.At, Revoked: "none, " + d.reason}
-		d.note(t.ID.String(), "on-prem, without a licence that is not revoked: declared as revoked; take that out to have one issued")
+		t.Licence = &catalog.Licence{Expires: d.At.UTC().Truncate(day)}
+		d.note(t.ID.String(), "on-prem, without a licence that is not revoked: declared with one that has ended, so that none is issued; give it another end to have one")
 	}
 }
 

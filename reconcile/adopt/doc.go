@@ -31,6 +31,10 @@
 // its rows stay as they are, held. One that an edition names has to be in the
 // catalogue, and is added to it, as instruments are.
 //
+// What was not read is not declared as if it were not there. Where a later plan
+// would act upon that, Declare ends with a *PartialError: the licences of on-prem
+// tenants, instruments, the names of organisations, and the editions of a new fleet.
+//
 // Licence tokens are not even read. Staff is not on any list of the platform's;
 // accounts belong to the customer.
 package adopt

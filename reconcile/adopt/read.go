@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,7 +21,21 @@ type Reading struct {
 	Editions      map[string]catalog.LiveEdition
 	Organisations map[string]catalog.LiveOrganisation
 	Tenants       []Found // sorted by id
+	// Denied are the capabilities without which something was not read.
+	Denied map[Capability]bool
 }
+
+// Capability is one that a token needs to read something.
+type Capability string
+
+// The capabilities of reading.
+const (
+	ReadEditions      Capability = "registry.read"
+	ReadOrganisations Capability = "clients.read" // tenants and their facilities too
+	ReadInstruments   Capability = "entitlements.read"
+	ReadAdmins        Capability = "tenant_admins.manage"
+	ReadLicences      Capability = "license.read"
+)
 
 // Found is a tenant as the platform has it, whatever its status.
 type Found struct {
@@ -45,12 +60,13 @@ type reader struct {
 	ehr EHR
 	Reading
 	licences map[string][]catalog.LiveLicence
+	mu       sync.Mutex // of Denied: tenants are read side by side
 }
 
 // Read reads a platform whole. What could not be read of one tenant alone is in
 // that tenant's Live.Unreadable; an error means that nothing is known.
 func Read(ctx context.Context, e EHR) (*Reading, error) {
-	r := reader{ehr: e}
+	r := reader{ehr: e, Reading: Reading{Denied: map[Capability]bool{}}}
 	for _, step := range []func(context.Context) error{r.registry, r.list, r.grants, r.rest} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -65,21 +81,28 @@ func (r *reader) registry(ctx context.Context) (err error) {
 	if r.Platform, err = r.ehr.Platform(ctx); err != nil {
 		return err
 	}
-	if r.Editions, err = optional(r.ehr.Editions(ctx)); err != nil {
+	if r.Editions, err = optional(r, ReadEditions, func() (map[string]catalog.LiveEdition, error) { return r.ehr.Editions(ctx) }); err != nil {
 		return err
 	}
-	if r.Organisations, err = optional(r.ehr.Organisations(ctx)); err != nil {
+	r.Organisations, err = optional(r, ReadOrganisations, func() (map[string]catalog.LiveOrganisation, error) { return r.ehr.Organisations(ctx) })
+	if err != nil {
 		return err
 	}
-	r.licences, err = optional(r.ehr.Licences(ctx, catalog.TenantID{}))
+	r.licences, err = optional(r, ReadLicences, func() (map[string][]catalog.LiveLicence, error) { return r.ehr.Licences(ctx, catalog.TenantID{}) })
 	return err
 }
 
 // optional makes of a collection that the platform does not offer, or that the
 // token may not read, one that nothing is known of.
-func optional[T any](value T, err error) (T, error) {
-	if ehr.IsNotFound(err) || ehr.IsDenied(err) {
-		var none T
+func optional[T any](r *reader, needs Capability, read func() (T, error)) (none T, err error) {
+	value, err := read()
+	switch {
+	case ehr.IsDenied(err):
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.Denied[needs] = true
+		return none, nil
+	case ehr.IsNotFound(err):
 		return none, nil
 	}
 	return value, err
@@ -171,7 +194,7 @@ func (r *reader) grant(ctx context.Context, f *Found) (err error) {
 }
 
 func (r *reader) sites(ctx context.Context, f *Found) (err error) {
-	f.Live.Facilities, err = optional(r.ehr.Facilities(ctx, f.ID))
+	f.Live.Facilities, err = optional(r, ReadOrganisations, func() ([]catalog.LiveFacility, error) { return r.ehr.Facilities(ctx, f.ID) })
 	for i := 1; err == nil && i < len(f.Live.Facilities); i++ {
 		if id := f.Live.Facilities[i].ID; id == f.Live.Facilities[i-1].ID {
 			err = &ehr.UnknownError{Request: "GET /tenants/" + f.ID.String() + "/facilities", Err: fmt.Errorf("facility %s is listed twice", id)}
@@ -181,11 +204,11 @@ func (r *reader) sites(ctx context.Context, f *Found) (err error) {
 }
 
 func (r *reader) instruments(ctx context.Context, f *Found) (err error) {
-	f.Live.Instruments, err = optional(r.ehr.Connect(ctx, f.ID))
+	f.Live.Instruments, err = optional(r, ReadInstruments, func() ([]string, error) { return r.ehr.Connect(ctx, f.ID) })
 	return err
 }
 
 func (r *reader) admins(ctx context.Context, f *Found) (err error) {
-	f.Live.Admins, err = optional(r.ehr.Admins(ctx, f.ID))
+	f.Live.Admins, err = optional(r, ReadAdmins, func() ([]catalog.LiveAdmin, error) { return r.ehr.Admins(ctx, f.ID) })
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/reconcile/adopt"
 	"github.com/veonahealth/charter/reconcile/ehr"
+	"github.com/veonahealth/charter/schema"
 )
 
 func TestMain(m *testing.M) { os.Exit(ehrtest.Main(m)) }
@@ -104,16 +105,20 @@ func TestWhatIsTrueOfAllIsAnError(t *testing.T) {
 	}
 }
 
-func TestATokenThatMayNotReadARegistryAdoptsWithoutIt(t *testing.T) {
+func TestATokenThatMayNotReadARegistryAdoptsIntoAFleetWithoutIt(t *testing.T) {
 	e := ehrtest.Start(t)
 	e.Onboard(t, "well", "health-centre", "main")
 	r := must(adopt.Read(t.Context(), newClient(t, e.URL, ehrtest.ReaderToken)))(t)
 	if r.Editions != nil || found(t, r, "well").Admins != nil {
 		t.Errorf("editions %v, administrators %v: want nothing known", r.Editions, found(t, r, "well").Admins)
 	}
-	i := adopted(t, t.TempDir(), r)
-	if got := changes(i.plan); len(got) > 0 || i.declared(t, "well").Edition.String() != "health-centre" {
-		t.Errorf("the plan changes %v", got)
+	if !r.Denied[adopt.ReadEditions] || !r.Denied[adopt.ReadLicences] || !r.Denied[adopt.ReadAdmins] || r.Denied[adopt.ReadInstruments] {
+		t.Errorf("denied %v", r.Denied)
+	}
+	base := catalog.Desired{Catalog: must(schema.LoadCatalog(catalog.DefaultFiles()))(t)}
+	found := must(adopt.Declare(r, adopt.Request{Base: &base, Environment: catalog.DefaultEnvironment, At: now, Owner: "Ann"}))(t)
+	if len(found.Tenants) != 1 || found.Tenants[0].Edition.String() != "health-centre" {
+		t.Errorf("tenants %+v", found.Tenants)
 	}
 }
 
