@@ -384,7 +384,7 @@ func (e *SnapshotFormatError) Unwrap() error { return e.Err }
 
 // DecodeSnapshot reads a snapshot's file. Unknown fields are a later minor
 // version's and are left out; everything else that is not as Encode writes it is a
-// SnapshotFormatError. Whether it is to be believed is for Verifier and policy to
+// SnapshotFormatError. Whether it is to be believed, its signature and the policy
 // say beforehand.
 func DecodeSnapshot(data []byte) (*Snapshot, error) {
 	if len(data) > MaxSnapshot {

@@ -364,9 +364,19 @@ func (c *pipeline) without(ctx context.Context, err error) {
 		return
 	}
 	var b bytes.Buffer
-	if view.NoPlanMarkdown(&b, c.o.plan.scope.env, err.Error(), problems) == nil {
+	if view.NoPlanMarkdown(&b, c.o.plan.scope.env, inPublic(err), problems) == nil {
 		if err := c.comment(ctx, b.Bytes()); err != nil {
 			c.app.note("%s", err)
 		}
 	}
+}
+
+// inPublic says why there is no plan where everybody reads it: errors of the network
+// name addresses that belong in the job's output.
+func inPublic(err error) string {
+	var conflict *source.ConflictError
+	if errors.As(err, &conflict) {
+		return err.Error() + ": rebase the branch"
+	}
+	return fmt.Sprintf("charter ci ended with exit status %d, and its output says why", codeOf(err))
 }
