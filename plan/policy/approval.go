@@ -266,19 +266,19 @@ func (c *court) approvals(u *unit, n Need, t *tally) *Refusal {
 		return c.lastApprover(u)
 	}
 	if rejected := t.rejected(); len(rejected) > 0 {
-		return u.refuse(Missing, "that person approves it later, or the change is altered", "%s rejects it", strings.Join(rejected, ", "))
+		return u.refuse(Missing, "it passes when they approve it after all, or the change is altered", "%s rejects it", strings.Join(rejected, ", "))
 	}
 	if missing := n.Approvals - len(t.approved); missing > 0 {
-		r := u.refuse(Missing, "their approval", "%s of %s by people with %s %s missing: %s could give %s",
-			count(missing, "more approval"), count(n.Approvals, "approval"), n.Capability, verb(missing),
-			some(c.able(u, n, t), "nobody in the policy"), it(missing))
+		people := c.able(u, n, t)
+		r := u.refuse(Missing, givenBy(people), "%s of %s by people with %s %s missing: %s could give %s",
+			count(missing, "more approval"), count(n.Approvals, "approval"), n.Capability, verb(missing), some(people, "nobody in the policy"), it(missing))
 		return c.suspect(r)
 	}
 	able := len(t.bundles) - len(t.recovered)
 	if missing := n.Approvals - able; missing > 0 {
-		r := u.refuse(Incapable, "their approval", "%s needed, and %d of %s hold %s: %s could give %s",
-			count(n.Approvals, "approval"), able, count(len(t.approved), "approver"), n.Capability,
-			some(c.able(u, n, t), "nobody in the policy"), it(missing))
+		people := c.able(u, n, t)
+		r := u.refuse(Incapable, givenBy(people), "%s needed, and %d of %s hold %s: %s could give %s",
+			count(n.Approvals, "approval"), able, count(len(t.approved), "approver"), n.Capability, some(people, "nobody in the policy"), it(missing))
 		return c.suspect(r)
 	}
 	return c.lastApprover(u)
@@ -322,8 +322,16 @@ func (c *court) lastApprover(u *unit) *Refusal {
 	if len(next.PolicyData.Satisfiers(&rule, c.in.Now)) > 0 || next.PolicyData.Recovery != nil || len(c.policy.Satisfiers(&rule, c.in.Now)) == 0 {
 		return nil
 	}
-	return u.refuse(Missing, "a policy that keeps one, or keys for recovery",
+	return u.refuse(Missing, "a policy that keeps one, or keys for recovery, passes",
 		"by the new policy nobody could approve another: no person who stays has %s and a key", u.capability)
+}
+
+// givenBy says how an approval is given, if anybody could.
+func givenBy(people []string) string {
+	if len(people) == 0 {
+		return "another policy, or another writer of the change, passes it"
+	}
+	return "an approval is given with charter approve"
 }
 
 func verb(n int) string {

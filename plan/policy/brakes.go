@@ -14,15 +14,15 @@ func (c *court) whole() *Refusal {
 	p := c.in.Plan
 	switch {
 	case c.in.Trust != nil:
-		return &Refusal{Brake: Trust, Exit: exitTrust, Text: c.in.Trust.Error(), Act: "nothing passes it but what is said there"}
+		return &Refusal{Brake: Trust, Exit: exitTrust, Text: c.in.Trust.Error(), Act: "no approval passes it"}
 	case p.Environment != c.in.Environment.String():
-		return &Refusal{Brake: Environment, Exit: exitTrust, Act: "a plan of this environment",
+		return &Refusal{Brake: Environment, Exit: exitTrust, Act: "only a plan of this environment passes",
 			Text: fmt.Sprintf("the plan is for environment %.63q, not %s", p.Environment, c.in.Environment)}
 	case c.in.Instance != "" && p.Instance != c.in.Instance:
-		return &Refusal{Brake: Instance, Exit: exitTrust, Act: "a plan of this platform",
+		return &Refusal{Brake: Instance, Exit: exitTrust, Act: "only a plan of this platform passes",
 			Text: fmt.Sprintf("the plan is for platform %.80q, and this one is %.80q", p.Instance, c.in.Instance)}
 	case c.in.Restored:
-		return &Refusal{Brake: Restored, Exit: exitRestored, Act: "charter recover --reason, signed",
+		return &Refusal{Brake: Restored, Exit: exitRestored, Act: "charter recover --reason, signed, passes it",
 			Text: "the platform was put back behind the newest receipt"}
 	}
 	return c.misnamed()
@@ -35,7 +35,7 @@ func (c *court) misnamed() *Refusal {
 		u := &c.units[i]
 		for j := range u.changes {
 			if of := c.facts.misnamed(&u.changes[j]); of != "" {
-				return &Refusal{Brake: Trust, Exit: exitTrust, Tenant: u.tenant, Subject: u.subject, Act: "another plan",
+				return &Refusal{Brake: Trust, Exit: exitTrust, Tenant: u.tenant, Subject: u.subject, Act: "only another plan passes",
 					Text: fmt.Sprintf("the plan shows a row of module %.63q, and it is of %s", u.changes[j].Module, of)}
 			}
 		}
@@ -51,7 +51,7 @@ func (c *court) held(u *unit) *Refusal {
 		if h.Tenant != id || !c.in.Now.Before(h.Until) || !slices.ContainsFunc(u.changes, touchedBy(h)) {
 			continue
 		}
-		return u.refuse(Held, "the hold's end, by a commit that takes it out or moves its end",
+		return u.refuse(Held, "the hold's end passes it: a commit that takes the hold out, or gives it another end",
 			"hold %q of %s keeps rows of it until %s: %s", h.Key, h.Owner, catalog.FormatTime(h.Until), h.Reason)
 	}
 	return nil
@@ -83,7 +83,7 @@ func (c *court) window(u *unit) *Refusal {
 		is, err := w.OpenAt(c.in.Now)
 		switch {
 		case err != nil:
-			return u.refuse(Closed, "a policy that can be read", "window %s: %s", w.Name, err)
+			return u.refuse(Closed, "only a policy that can be read passes it", "window %s: %s", w.Name, err)
 		case !w.Allow && is:
 			return c.broken("window", u.refuse(Closed, c.glassOf("window"), "window %s lets nothing through now", w.Name))
 		case w.Allow && is:
@@ -177,7 +177,7 @@ func (c *court) glassOf(brake string) string {
 	if g == nil || !slices.Contains(g.Passes, brake) {
 		return "nobody may break the glass of it: the policy's break_glass does not name it"
 	}
-	return fmt.Sprintf("a break-glass statement for this plan, by %d of %s", g.Approvals, strings.Join(g.People, ", "))
+	return fmt.Sprintf("a break-glass statement for this plan, by %d of %s, passes it", g.Approvals, strings.Join(g.People, ", "))
 }
 
 // mandated reports whether the mandate covers a unit: every change in it is drift

@@ -141,7 +141,7 @@ func Judge(in Input) Verdict {
 	}
 	v := Verdict{Refusal: c.whole()}
 	if err := c.plant(); err != nil && v.Refusal == nil {
-		v.Refusal = &Refusal{Brake: Trust, Exit: exitTrust, Text: err.Error(), Act: "another plan"}
+		v.Refusal = &Refusal{Brake: Trust, Exit: exitTrust, Text: err.Error(), Act: "only another plan passes"}
 	}
 	c.countRemovals()
 	for i := range c.units {

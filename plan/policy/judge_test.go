@@ -27,7 +27,7 @@ func TestKisumuIsJudgedAsThePolicySays(t *testing.T) {
 	}{
 		"nobody approves":          {func(*world) {}, "approval 4", "1 more approval of 1 approval by people with entitlements.write is missing: asha, brian or chao could give it"},
 		"one who may":              {func(w *world) { w.approve("brian") }, "yes", "approves it"},
-		"one who may not":          {func(w *world) { w.approve("dora") }, "capability 4", "0 of 1 approver hold entitlements.write: asha, brian or chao could give it"},
+		"one who may not":          {func(w *world) { w.approve("dora") }, "capability 4", "0 of 1 approver hold entitlements.write: asha, brian or chao could give it; an approval is given with charter approve"},
 		"one who may not, by name": {func(w *world) { w.approve("dora") }, "capability 4", "approves it, and has no role that holds entitlements.write"},
 		"a stranger":               {func(w *world) { w.approve("mallory") }, "approval 4", "the policy does not know it"},
 		"a machine":                {func(w *world) { w.approve("ci") }, "approval 4", "a machine never approves"},

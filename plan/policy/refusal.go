@@ -37,7 +37,7 @@ type Refusal struct {
 	Tenant  string       `json:"tenant,omitempty"`  // as in the plan; "" for the plan as a whole
 	Subject plan.Subject `json:"subject,omitempty"` // "" for the plan as a whole
 	Text    string       `json:"text"`              // what is wrong or missing, and who could give it
-	Act     string       `json:"act"`               // the signed act that passes it
+	Act     string       `json:"act"`               // the signed act that passes it, as a clause of its own
 }
 
 // Error returns where, why, and what to do.
