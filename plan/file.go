@@ -38,10 +38,33 @@ func formatError(format string, args ...any) error {
 	return &FormatError{fmt.Sprintf(format, args...)}
 }
 
+// AlteredError says that a file is a plan whose parts do not fit: somebody edited
+// it after it was made.
+type AlteredError struct{ Text string }
+
+func (e *AlteredError) Error() string { return "plan file: " + e.Text }
+
+func alteredFile(format string, args ...any) error {
+	return &AlteredError{fmt.Sprintf(format, args...)}
+}
+
 // Decode reads a plan file. Unknown fields are a later minor version's and are
-// left out; a file that is cut short or altered in its form, that has a key
-// twice, or that is of another major version gives a FormatError.
+// left out; a file that is cut short, that has a key twice, or that is of another
+// major version gives a FormatError, one whose digests are not those of its
+// content, or that shows something else than it sends, an AlteredError.
 func Decode(data []byte) (*Plan, error) {
+	p, err := Recorded(data)
+	if err == nil && p.KnownMinor() {
+		if err := p.checkShown(); err != nil {
+			return nil, alteredFile("%s", err)
+		}
+	}
+	return p, err
+}
+
+// Recorded is Decode for a plan of which a receipt names the digest: its words are
+// those of the charter that made it, which another version may say otherwise.
+func Recorded(data []byte) (*Plan, error) {
 	if len(data) > MaxSize {
 		return nil, formatError("it is larger than %d bytes", MaxSize)
 	}
@@ -86,8 +109,7 @@ func checkHead(kind, version string) error {
 // have. One of a later minor can be shown, and must not be signed or applied.
 func (p *Plan) KnownMinor() bool { return p.FormatVersion == FormatVersion }
 
-// check holds the plan's digests against its content, and what it shows against
-// what it sends, so that what is shown is what was signed.
+// check holds the plan's digests against its content.
 func (p *Plan) check() error {
 	tree, err := NewTree(p.Leaves())
 	if err != nil {
@@ -98,13 +120,13 @@ func (p *Plan) check() error {
 		return formatError("%s", err)
 	}
 	if root != p.BatchesRoot {
-		return formatError("batches_root is not the root of its batches")
+		return alteredFile("batches_root is not the root of its batches")
 	}
 	seen := map[[3]string]bool{}
 	for i := range p.Batches {
 		b := &p.Batches[i]
 		if err := p.checkBatch(b); err != nil {
-			return formatError("batch of %s %.80q: %s", b.Subject, b.Tenant, err)
+			return alteredFile("batch of %s %.80q: %s", b.Subject, b.Tenant, err)
 		}
 		if key := b.place(); seen[key] {
 			return formatError("%s %.80q has two batches", b.Subject, b.Tenant)
@@ -119,12 +141,7 @@ func (p *Plan) check() error {
 			err = errDigest
 		}
 		if err != nil {
-			return formatError("what is scheduled for tenant %.80q: %s", e.Tenant, err)
-		}
-	}
-	if p.KnownMinor() {
-		if err := p.checkShown(); err != nil {
-			return formatError("%s", err)
+			return alteredFile("what is scheduled for tenant %.80q: %s", e.Tenant, err)
 		}
 	}
 	return nil

@@ -64,7 +64,7 @@ func (g *Governance) rejudge(ctx context.Context, r *ledger.Receipt) (*plan.Plan
 	if err != nil {
 		return nil, nil, "", asTrust(err)
 	}
-	p, err := plan.Decode(data)
+	p, err := plan.Recorded(data)
 	if err != nil {
 		return nil, nil, fmt.Sprintf("its plan: %s", err), nil
 	}

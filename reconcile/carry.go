@@ -213,9 +213,13 @@ func (g *Governance) begin(ctx context.Context, e EHR, w ledger.Writer, o Order,
 	if err != nil {
 		return nil, err
 	}
+	counts := j.counting()
 	for i, b := range j.bundles {
 		name := bundleName(j.approvals[i].Opened.Signer, i)
 		draft.Files[name] = b.Data
+		if !counts[i] {
+			continue
+		}
 		by := ledger.By{Fingerprint: j.approvals[i].Opened.Signer.String()}
 		if h, err := roster.Holder(j.approvals[i].Opened.Signer, g.o.Now()); err == nil {
 			by.ID = h.ID()
@@ -226,6 +230,17 @@ func (g *Governance) begin(ctx context.Context, e EHR, w ledger.Writer, o Order,
 	j.keepBeside(draft.Files, o.Plan)
 	r, err := g.Ledger.Intent(ctx, w, draft)
 	return r, asTrust(err)
+}
+
+// counting are the approvals that count for something that is done.
+func (j *Judgement) counting() map[int]bool {
+	counts := map[int]bool{}
+	for i := range j.Units {
+		for _, a := range j.Units[i].Approvals {
+			counts[a] = true
+		}
+	}
+	return counts
 }
 
 // bundleName is the name under which a receipt keeps a bundle.
@@ -300,7 +315,7 @@ func (g *Governance) settle(ctx context.Context, e EHR, w ledger.Writer, r *ledg
 	if data, err := g.Ledger.Plan(r); err != nil {
 		return err
 	} else if data != nil {
-		p, err := plan.Decode(data)
+		p, err := plan.Recorded(data)
 		if err != nil {
 			return err
 		}

@@ -256,6 +256,12 @@ func (g *Governance) Require(ctx context.Context, p *plan.Plan, desired *catalog
 			return err
 		}
 	}
+	var untrusted *TrustError
+	if err := g.Ancestry(ctx, p.Source.Commit); errors.As(err, &untrusted) {
+		p.Refuse(plan.Refusal{Code: plan.Code(policy.Trust), Text: untrusted.Error()})
+	} else if err != nil {
+		return err
+	}
 	verdict := policy.Judge(in)
 	p.Refuse(verdict.Blocked()...)
 	return nil

@@ -155,7 +155,7 @@ func (g *Governance) changes(r *ledger.Receipt) (map[plan.Digest][]plan.Change, 
 	if err != nil || data == nil {
 		return nil, err
 	}
-	p, err := plan.Decode(data)
+	p, err := plan.Recorded(data)
 	if err != nil {
 		return nil, distrust("receipt %d: %w", r.Number, err)
 	}

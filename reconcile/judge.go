@@ -118,10 +118,9 @@ func (g *Governance) voided(c *Case) (func(file plan.Digest) string, error) {
 	}, nil
 }
 
-// inOrder sorts the approvals oldest first, as far as they tell: by their end, which
-// is reckoned from when they were given. Of two that end at once the no comes last,
-// so that neither the name of a file nor the plan that it lies beside lets a no be
-// taken back.
+// inOrder puts every no last: an approval bears no time that could be trusted, so
+// that of one person's words about two plans the no counts, until they approve the
+// plan that they rejected, which takes its place. The others stand by their end.
 func (j *Judgement) inOrder() {
 	order := make([]int, len(j.approvals))
 	for i := range order {
@@ -129,7 +128,7 @@ func (j *Judgement) inOrder() {
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
 		one, other := &j.approvals[a].Opened.Approval, &j.approvals[b].Opened.Approval
-		return cmp.Or(one.NotAfter.Compare(other.NotAfter), strings.Compare(string(one.Decision), string(other.Decision)))
+		return cmp.Or(strings.Compare(string(one.Decision), string(other.Decision)), one.NotAfter.Compare(other.NotAfter))
 	})
 	approvals, bundles := make([]policy.Approval, len(order)), make([]Bundle, len(order))
 	for i, from := range order {
@@ -191,7 +190,7 @@ func (g *Governance) signedWith(r *ledger.Receipt, in *policy.Input, j *Judgemen
 	if err != nil {
 		return nil, asTrust(err)
 	}
-	p, err := plan.Decode(data)
+	p, err := plan.Recorded(data)
 	if err != nil {
 		return nil, err
 	}

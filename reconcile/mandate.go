@@ -99,7 +99,7 @@ func (g *Governance) correctedIn(r *ledger.Receipt) (n int64, err error) {
 	if err != nil || data == nil {
 		return 0, err
 	}
-	p, err := plan.Decode(data)
+	p, err := plan.Recorded(data)
 	if err != nil {
 		return 0, err
 	}

@@ -32,6 +32,8 @@ type app struct {
 
 	// Set by the flags that every command has.
 	noColor, quiet, verbose bool
+
+	anew bool // whether nothing counts that was verified before
 }
 
 // envPrefix starts the name of the environment variable that mirrors a flag.

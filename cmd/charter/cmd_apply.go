@@ -66,7 +66,7 @@ func (a *app) apply(ctx context.Context, o *applyOptions) error {
 			return fail(exitUsage, "--%s: it is for making a plan, and %s is made", flag, o.file)
 		}
 	}
-	office, file, err := a.openFor(ctx, o.plan.repo, o.plan.root.root, o.file)
+	office, file, err := a.openFor(ctx, o.plan.repo, o.plan.root.root, o.file, &o.keys)
 	if err != nil {
 		return err
 	}
@@ -78,6 +78,9 @@ func (a *app) apply(ctx context.Context, o *applyOptions) error {
 			return notWithLedger()
 		}
 		return a.applyByPolicy(ctx, o, office, file)
+	}
+	if office != nil && office.unasked != nil {
+		return failHint(exitFailed, "nothing was written; try again when it answers", "whether a ledger is founded could not be asked: %w", office.unasked)
 	}
 	if len(o.keys.files) == 0 {
 		return noTrust(o.file)

@@ -157,7 +157,9 @@ func orNone(text string) string {
 }
 
 func (a *app) auditVerify(ctx context.Context, o *auditOptions) error {
-	office, err := a.needOffice(ctx, o.repo, o.env, o.root.root)
+	anew := *a
+	anew.anew = true
+	office, err := anew.needOffice(ctx, o.repo, o.env, o.root.root)
 	if err != nil {
 		return err
 	}

@@ -185,6 +185,9 @@ granted the module by hand. To keep it, declare it; else the plan takes it back.
 	{"drift-removed", "a row comes back that other hands took away", `
 The declarations have not moved since the last apply, and the platform has: somebody
 revoked the module by hand. To leave it off, declare that; else the plan restores it.`},
+	{"trust", "a plan is of a commit that may not be applied", `
+It does not descend from what was applied last, or a commit on the way is not signed
+by a person where the policy asks for that. Rebase; or charter seal, signed.`},
 	{"threshold", "a plan takes away more than the policy lets one plan", `
 Make smaller plans (--tenant), close what is to be closed by a tombstone, or have the
 policy's break_glass used for this plan, where it names thresholds.`},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"github.com/spf13/cobra"
 
 	"github.com/veonahealth/charter/cmd/charter/internal/view"
@@ -80,6 +81,10 @@ func readPlan(path string) (*planFile, error) {
 
 func decodePlan(path string, data []byte) (*planFile, error) {
 	p, err := plan.Decode(data)
+	var altered *plan.AlteredError
+	if errors.As(err, &altered) {
+		return nil, failHint(exitTrust, "somebody edited it; make it anew: charter plan --out "+path, "%s: %w", path, err)
+	}
 	if err != nil {
 		return nil, failHint(exitFailed, "make it anew: charter plan --out "+path, "%s: %w", path, err)
 	}

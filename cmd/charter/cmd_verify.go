@@ -74,7 +74,7 @@ func (a *app) verify(ctx context.Context, o *verifyOptions) error {
 			return fail(exitUsage, "--%s: it goes with --statement", flag)
 		}
 	}
-	office, file, err := a.openFor(ctx, o.repo, o.root.root, o.file)
+	office, file, err := a.openFor(ctx, o.repo, o.root.root, o.file, &o.keys)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 
 // openFor reads a plan and opens the ledger of its environment. A plan's file may
 // lie where no fleet is: then there is no office, and no ledger to judge by.
-func (a *app) openFor(ctx context.Context, fleet repoFlags, root, name string) (*office, *planFile, error) {
+func (a *app) openFor(ctx context.Context, fleet repoFlags, root, name string, keys *trustFlags) (*office, *planFile, error) {
 	var file *planFile
 	env := "default"
 	_, digest := planDigest(name)
@@ -29,9 +29,13 @@ func (a *app) openFor(ctx context.Context, fleet repoFlags, root, name string) (
 	office, err := a.openOffice(ctx, fleet, env, root)
 	switch {
 	case err != nil && errors.Is(err, source.ErrNotRepository) && !digest && root == "":
-		return nil, file, nil
+		return nil, file, onLedger(file)
+	case errors.Is(err, errNoRoot) && len(keys.files) > 0:
+		return nil, nil, notWithLedger()
 	case err != nil:
 		return nil, nil, err
+	case !digest && !office.governed():
+		return office, file, onLedger(file)
 	case !digest:
 		return office, file, nil
 	}
@@ -42,6 +46,16 @@ func (a *app) openFor(ctx context.Context, fleet repoFlags, root, name string) (
 		return a.reopen(ctx, office, fleet, other, root, file)
 	}
 	return office, file, err
+}
+
+// onLedger refuses a plan that was made on a ledger where none is found: whoever
+// judges it by keys that are given would go past the policy.
+func onLedger(file *planFile) error {
+	if file.plan.Base == nil {
+		return nil
+	}
+	return failHint(exitTrust, "name the fleet and its ledger: -C DIR --root ID",
+		"%s was made on a ledger (receipt %.16s…), and none is found here", file.path, file.plan.Base.Receipt)
 }
 
 // reopen opens the ledger of another environment than was thought.

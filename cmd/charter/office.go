@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -34,10 +36,15 @@ type office struct {
 	fleet       repoFlags
 	environment catalog.Environment
 	*reconcile.Governance
+	// unasked is set where the remote did not say whether it has a ledger.
+	unasked error
 }
 
 // errNotFounded says that a command needs a ledger.
 var errNotFounded = errors.New("no ledger is founded")
+
+// errNoRoot says that a ledger is there which nobody was told how to verify.
+var errNoRoot = errors.New("has a ledger, and its root was not given")
 
 // openOffice opens the ledger of an environment; its Governance is nil where none
 // is founded. The caller closes it.
@@ -74,12 +81,13 @@ func (o *office) govern(ctx context.Context, root string) error {
 	var remote *source.RemoteError
 	switch {
 	case root == "" && (errors.As(err, &remote) || errors.Is(err, context.DeadlineExceeded)) && ctx.Err() == nil:
+		o.unasked = err
 		o.app.note("%s: whether a ledger is founded there could not be asked", err)
 		return nil
 	case err != nil:
 		return err
 	case founded && root == "":
-		return failHint(exitTrust, "give --root ID or CHARTER_ROOT: charter init --audit printed it", "environment %s has a ledger, and its root was not given", o.environment)
+		return failHint(exitTrust, "give --root ID or CHARTER_ROOT: charter init --audit printed it", "environment %s %w", o.environment, errNoRoot)
 	case !founded && root != "":
 		return fail(exitTrust, "environment %s has no ledger, here or on the remote, and its root was given: it is gone, or this is another fleet", o.environment)
 	case !founded:
@@ -115,14 +123,20 @@ func (o *office) founded(ctx context.Context, root string) (bool, error) {
 // ledgerCache is where verified receipts are kept; "" where there is nowhere.
 func (a *app) ledgerCache() string {
 	dir, err := a.cacheDir()
-	if err != nil {
+	executable, err2 := a.executable()
+	if errors.Join(err, err2) != nil || a.anew {
 		return ""
 	}
-	return filepath.Join(dir, "charter", "ledger")
+	judge := sha256.Sum256([]byte(a.identity(executable))) // another version may judge otherwise
+	return filepath.Join(dir, "charter", "ledger", hex.EncodeToString(judge[:8]))
 }
 
 func (o *office) evaluate(ctx context.Context, commit string) (*catalog.Desired, error) {
 	l, err := o.fleet.evaluate(ctx, o.app, o.repo, commit)
+	var missing *source.RevisionError
+	if errors.As(err, &missing) {
+		return nil, failHint(exitFailed, "git fetch brings it", "commit %.12s is not in this clone: %w", commit, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +155,11 @@ func (o *office) find(ctx context.Context, name string) (*planFile, error) {
 		return readPlan(name)
 	}
 	published, err := o.plans().Read(ctx, digest)
+	if errors.Is(err, ledger.ErrNoPlan) && o.governed() {
+		if carried, found, err := o.Ledger.Carried(digest); err != nil || found {
+			return o.carried(name, carried, err)
+		}
+	}
 	if errors.Is(err, ledger.ErrNoPlan) {
 		return nil, failHint(exitFailed, "charter plans lists the open ones", "no open plan is %s", digest)
 	}
@@ -148,6 +167,19 @@ func (o *office) find(ctx context.Context, name string) (*planFile, error) {
 		return nil, err
 	}
 	return decodePlan(digest.String(), published.Plan)
+}
+
+// carried reads a plan that a receipt holds.
+func (o *office) carried(name string, r *ledger.Receipt, err error) (*planFile, error) {
+	if err != nil {
+		return nil, err
+	}
+	data, err := o.Ledger.Plan(r)
+	if err != nil {
+		return nil, err
+	}
+	p, err := plan.Recorded(data)
+	return &planFile{path: name, data: data, plan: p, digest: plan.DigestOf(data)}, err
 }
 
 // findAnywhere is find for whoever has not said of which environment the plan is:
@@ -159,6 +191,11 @@ func (o *office) findAnywhere(ctx context.Context, name string) (*planFile, erro
 			o.environment, err = catalog.ParseEnvironment(file.plan.Environment)
 		}
 		return file, err
+	}
+	if o.governed() {
+		if file, err := o.find(ctx, name); err == nil {
+			return file, nil
+		}
 	}
 	open, err := ledger.Environments(ctx, o.repo)
 	if err != nil {

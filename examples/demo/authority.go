@@ -115,7 +115,7 @@ func (d *demo) attack() error {
 	if err := os.WriteFile(d.path("forged.json"), forged, 0o644); err != nil {
 		return err
 	}
-	if err := d.fails(1, "charter apply forged.json -C fleet --key ci.key"); err != nil {
+	if err := d.fails(7, "charter apply forged.json -C fleet --key ci.key"); err != nil {
 		return err
 	}
 	return d.answers("mercy-main/annex/theatre", http.StatusOK)
