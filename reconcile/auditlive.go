@@ -59,7 +59,7 @@ func (g *Governance) AuditLive(ctx context.Context, e EHR) (*LiveAudit, error) {
 // RestoredError says that the platform was put back behind what a receipt saw.
 type RestoredError struct{ Text string }
 
-func (e *RestoredError) Error() string { return "restored: " + e.Text }
+func (e *RestoredError) Error() string { return "the platform was put back: " + e.Text }
 
 // eachGrant reads the grant of every tenant.
 func eachGrant(ctx context.Context, e EHR, bulk bool, yield func(catalog.Grant) error) error {

@@ -40,7 +40,7 @@ func (g *Governance) Witness(ctx context.Context, e EHR) (Testimony, error) {
 			return t, unwitnessed(err)
 		}
 		if !found {
-			t.Restored = fmt.Sprintf("its audit trail no longer holds entry %d, which the newest receipt saw: it was put back from a backup, or forked", seen.Seq)
+			t.Restored = fmt.Sprintf("its audit trail no longer holds entry %d, which the newest receipt saw: it was restored from a backup, or forked", seen.Seq)
 			return t, nil
 		}
 		since, t.Head = seen.Seq, seen
