@@ -146,8 +146,8 @@ func TestASummaryHidesNoRemovals(t *testing.T) {
 	}
 }
 
-// Of one person the last word counts, beside whatever plan it lies and whatever
-// its file is called.
+// A no counts, beside whatever plan it lies and whatever its file is called, until
+// an approval of the same plan takes its place.
 func TestANoIsNotTakenBackByTheOrderOfFiles(t *testing.T) {
 	c := newCourt(t)
 	c.tenant("a", "")
@@ -164,7 +164,9 @@ func TestANoIsNotTakenBackByTheOrderOfFiles(t *testing.T) {
 	}
 	c.now = c.now.Add(time.Minute)
 	after := c.bundle("ann", file, seal.Approve)
-	if _, err := c.carry(file, after, no, yes); err != nil {
+	_, err := c.carry(file, after, no)
+	refusedBy(t, err, policy.Missing, 4)
+	if _, err := c.carry(file, after); err != nil {
 		t.Error(err)
 	}
 }
