@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/veonahealth/charter/catalog"
@@ -93,6 +92,9 @@ func (g *Governance) Carry(ctx context.Context, e EHR, o Order) (*Carried, error
 	}
 	if refusal := j.nothing(o); refusal != nil {
 		return nil, &RefusedError{refusal}
+	}
+	if j.left, err = g.unplanned(ctx, e, o); err != nil {
+		return nil, err
 	}
 	done := &Carried{Judgement: j}
 	receipt, err := g.begin(ctx, e, writer, o, digest, j, testimony)
@@ -396,6 +398,9 @@ func turned(p *plan.Plan, subject plan.Subject, became map[plan.Digest]Outcome) 
 // skipped is what the plan leaves as it is: held, unreadable, refused, unapproved.
 func (j *Judgement) skipped(o Order) []ledger.Skip {
 	skips := map[ledger.Skip]bool{}
+	for _, left := range j.left {
+		skips[left] = true
+	}
 	for _, h := range o.Plan.Held {
 		if h.Facility == "" {
 			skips[ledger.Skip{Reason: "held", Tenant: h.Tenant}] = true
@@ -414,9 +419,7 @@ func (j *Judgement) skipped(o Order) []ledger.Skip {
 			skips[ledger.Skip{Reason: "unapproved", Subject: b.Subject, Tenant: b.Tenant}] = true
 		}
 	}
-	list := slices.SortedFunc(maps.Keys(skips), func(a, b ledger.Skip) int {
-		return strings.Compare(a.Tenant+"\x00"+string(a.Subject)+a.Reason, b.Tenant+"\x00"+string(b.Subject)+b.Reason)
-	})
+	list := slices.SortedFunc(maps.Keys(skips), compareSkips)
 	return append([]ledger.Skip{}, list...)
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -156,7 +157,10 @@ func (c *court) open() (*reconcile.Governance, error) {
 }
 
 // plan plans the newest commit, and gives the plan's file.
-func (c *court) plan() (*plan.Plan, []byte) {
+func (c *court) plan() (*plan.Plan, []byte) { return c.planOf() }
+
+// planOf plans for some tenants alone, or for all.
+func (c *court) planOf(ids ...string) (*plan.Plan, []byte) {
 	c.t.Helper()
 	g := must(c.open())(c.t)
 	at := must(c.repo.Resolve("HEAD"))(c.t)
@@ -164,6 +168,10 @@ func (c *court) plan() (*plan.Plan, []byte) {
 	r := reconcile.PlanRequest{
 		Desired: desired, Tenants: desired.Tenants, Environment: catalog.ControlPlane{Environment: catalog.DefaultEnvironment},
 		Source: plan.Source{Commit: at.Hash, Tree: at.Tree}, At: c.now, Now: c.now, ExpiresIn: 24 * time.Hour, Nonce: "n",
+	}
+	if len(ids) > 0 {
+		r.Chosen = true
+		r.Tenants = slices.DeleteFunc(slices.Clone(r.Tenants), func(d catalog.Declaration) bool { return !slices.Contains(ids, d.ID.String()) })
 	}
 	if err := g.Bind(c.t.Context(), &r); err != nil {
 		c.t.Fatal(err)

@@ -375,3 +375,31 @@ break_glass: {people: ["bob"], passes: ["threshold"]}
 		t.Errorf("%+v", report.Faults)
 	}
 }
+
+// A plan that says nothing of a tenant, because it was made for others or because
+// somebody left it out, does not make what is declared for it the past.
+func TestWhatAPlanLeavesOutStaysPending(t *testing.T) {
+	c := newCourt(t)
+	c.tenant("a", "")
+	c.tenant("b", "")
+	c.ship("two")
+	c.tenant("a", `grants: ward: reason: "x"`)
+	c.tenant("b", `grants: ward: reason: "x"`)
+	c.commit("grants")
+	_, file := c.planOf("b")
+	if _, err := c.carry(file, c.bundle("ann", file, seal.Approve)); err != nil {
+		t.Fatal(err)
+	}
+	p, _ := c.plan()
+	if got := changes(p); len(got) != 1 || p.Batches[0].Tenant != "a" || p.Batches[0].Changes[0].Class != plan.Pending {
+		t.Errorf("the rest is %v, %s", got, p.Batches[0].Changes[0].Class)
+	}
+	_, empty := c.planOf("lakeside-clinic")
+	if _, err := c.carry(empty); err != nil {
+		t.Fatal(err)
+	}
+	p, _ = c.plan()
+	if len(p.Batches) != 1 || p.Batches[0].Changes[0].Class != plan.Pending {
+		t.Errorf("after an empty plan: %v, %s", changes(p), p.Batches[0].Changes[0].Class)
+	}
+}

@@ -39,8 +39,9 @@ type Case struct {
 type Judgement struct {
 	policy.Verdict
 	approvals []policy.Approval
-	bundles   []Bundle // of the approvals, in their order
-	broken    []Bundle // statements that break a brake's glass
+	bundles   []Bundle      // of the approvals, in their order
+	broken    []Bundle      // statements that break a brake's glass
+	left      []ledger.Skip // what the plan leaves out and should have
 	leaves    map[seal.Batches][]plan.Digest
 }
 
