@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +49,9 @@ func (a *app) can(ctx context.Context, o *canOptions, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := knownCapability(l.fleet.Catalog, args[1]); err != nil {
+		return err
+	}
 	rules := &l.fleet.PolicyData
 	if office.Governance != nil {
 		roster, err := office.Roster(ctx)
@@ -72,4 +77,18 @@ func (a *app) can(ctx context.Context, o *canOptions, args []string) error {
 		err = finish(exitBlocked)
 	}
 	return err
+}
+
+// knownCapability refuses a capability that there is not. The super_admin's are
+// all that there are.
+func knownCapability(c *catalog.Catalog, name string) error {
+	all, _ := c.Capabilities("super_admin")
+	if slices.Contains(all, name) {
+		return nil
+	}
+	hint := "the capabilities: " + strings.Join(all, ", ")
+	if nearest := catalog.Nearest(name, slices.Values(all)); nearest != "" {
+		hint = fmt.Sprintf("did you mean %q?", nearest)
+	}
+	return failHint(exitUsage, hint, "there is no capability %q", name)
 }

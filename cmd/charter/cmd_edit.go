@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -26,6 +27,9 @@ func (o *editOptions) command(use, short, long, example string, run func(context
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.target, o.module = args[0], args[1]
+			if err := o.dated(); err != nil {
+				return err
+			}
 			return run(cmd.Context(), o)
 		},
 	}
@@ -36,6 +40,15 @@ func (o *editOptions) command(use, short, long, example string, run func(context
 	flags.StringVar(&o.statement.From, "from", "", "the first `DATE` on which it is in force")
 	flags.StringVar(&o.statement.Until, "until", "", "the `DATE` on which it no longer is")
 	return cmd
+}
+
+// dated refuses what is no date.
+func (o *editOptions) dated() error {
+	if _, err := instant("--from", o.statement.From); err != nil {
+		return err
+	}
+	_, err := instant("--until", o.statement.Until)
+	return err
 }
 
 func (a *app) newGrant() *cobra.Command {
@@ -154,11 +167,11 @@ func (a *app) grant(ctx context.Context, o *editOptions) error {
 	case grant != nil:
 		return failHint(exitFailed, "charter extend moves its end", "%s is granted already, at %s", e.key, grant.Pos)
 	case revocation != nil && e.comesFromAbove() && !spanned:
-		return e.write(ctx, func(src []byte) ([]byte, error) { return write.Remove(src, e.level, write.Revocations, e.key.String()) })
+		return e.write(ctx, write.Revocations, func(src []byte) ([]byte, error) { return write.Remove(src, e.level, write.Revocations, e.key.String()) })
 	case o.statement.Reason == "":
 		return fail(exitUsage, "a grant needs its --reason")
 	}
-	return e.write(ctx, func(src []byte) (_ []byte, err error) {
+	return e.write(ctx, write.Grants, func(src []byte) (_ []byte, err error) {
 		if revocation != nil {
 			if src, err = write.Remove(src, e.level, write.Revocations, e.key.String()); err != nil {
 				return nil, err
@@ -181,17 +194,17 @@ func (a *app) revoke(ctx context.Context, o *editOptions) error {
 	case grant != nil && o.statement.Until != "":
 		return failHint(exitFailed, "edit the grant's dates by hand", "%s is granted at %s: an end of the revocation would leave a gap that one grant cannot have", key, grant.Pos)
 	case grant != nil && o.statement.From != "" && !e.comesFromAbove():
-		return e.write(ctx, func(src []byte) ([]byte, error) {
+		return e.write(ctx, write.Grants, func(src []byte) ([]byte, error) {
 			return write.Set(src, e.level, write.Grants, key, "until", o.statement.From)
 		})
 	case grant != nil && !e.comesFromAbove():
-		return e.write(ctx, func(src []byte) ([]byte, error) { return write.Remove(src, e.level, write.Grants, key) })
+		return e.write(ctx, write.Grants, func(src []byte) ([]byte, error) { return write.Remove(src, e.level, write.Grants, key) })
 	case grant == nil && !e.comesFromAbove():
 		return fail(exitFailed, "nothing gives %s to %s", key, o.target)
 	case o.statement.Reason == "":
 		return fail(exitUsage, "a revocation needs its --reason")
 	}
-	return e.write(ctx, func(src []byte) (_ []byte, err error) {
+	return e.write(ctx, write.Revocations, func(src []byte) (_ []byte, err error) {
 		if grant != nil {
 			if src, err = write.Remove(src, e.level, write.Grants, key); err != nil {
 				return nil, err
@@ -217,7 +230,7 @@ func (a *app) extend(ctx context.Context, o *editOptions) error {
 	case grant == nil:
 		list = write.Revocations
 	}
-	return e.write(ctx, func(src []byte) (_ []byte, err error) {
+	return e.write(ctx, list, func(src []byte) (_ []byte, err error) {
 		for _, field := range []struct{ name, value string }{
 			{"until", o.statement.Until}, {"from", o.statement.From}, {"reason", o.statement.Reason}, {"ticket", o.statement.Ticket},
 		} {
@@ -232,18 +245,22 @@ func (a *app) extend(ctx context.Context, o *editOptions) error {
 	})
 }
 
-// write makes an edit in the file of the tenant that takes it: the first one in
-// which it finds what it needs.
-func (e *edit) write(ctx context.Context, change func([]byte) ([]byte, error)) error {
+// write makes an edit of a map in the file of the tenant that takes it: the first
+// one in which it finds what it needs, and of those the one where most of it
+// stands.
+func (e *edit) write(ctx context.Context, list string, change func([]byte) ([]byte, error)) error {
 	files, err := e.files(e.dir)
 	if err != nil {
 		return err
 	}
-	names := make([]string, 0, len(files))
-	for name := range files {
-		names = append(names, name)
+	names := slices.Sorted(maps.Keys(files))
+	standing := map[string]int{}
+	for _, name := range names {
+		if standing[name], err = write.Standing(files[name], e.level, list); err != nil {
+			return fail(exitFailed, "%s: %w", name, err)
+		}
 	}
-	slices.Sort(names)
+	slices.SortStableFunc(names, func(a, b string) int { return standing[b] - standing[a] })
 	for _, name := range names {
 		after, err := change(files[name])
 		switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -92,12 +93,44 @@ func (o *newTenantOptions) complete(w *workTree) error {
 	if o.tenant.Edition = w.fleet.Catalog.Edition(key); o.tenant.Edition == nil {
 		return failHint(exitUsage, nearestEdition(w.fleet.Catalog, o.edition), "the catalogue has no edition %q", o.edition)
 	}
-	switch organisations := w.fleet.Organisations; {
-	case o.tenant.Organisation == "" && len(organisations) != 1:
-		return fail(exitUsage, "no organisation: give --organisation ID, as the fleet declares %d", len(organisations))
-	case o.tenant.Organisation == "":
-		o.tenant.Organisation = organisations[0].ID.String()
+	if err := o.chooseOrganisation(w.fleet.Organisations); err != nil {
+		return err
 	}
+	if err := o.host(); err != nil {
+		return err
+	}
+	if o.tenant.Name == "" {
+		o.tenant.Name = fmt.Sprintf("%s%s", strings.ToUpper(o.tenant.ID[:1]), strings.ReplaceAll(o.tenant.ID[1:], "-", " "))
+	}
+	return nil
+}
+
+// chooseOrganisation takes the organisation that is given, or the only one.
+func (o *newTenantOptions) chooseOrganisation(declared []catalog.Organisation) error {
+	names := make([]string, len(declared))
+	for i := range declared {
+		names[i] = declared[i].ID.String()
+	}
+	given := o.tenant.Organisation
+	switch {
+	case given == "" && len(names) != 1:
+		return fail(exitUsage, "no organisation: give --organisation ID, as the fleet declares %d", len(names))
+	case given == "":
+		o.tenant.Organisation = names[0]
+	case !slices.Contains(names, given):
+		hint := fmt.Sprintf("declare it in organisations/%s.cue first", given)
+		if nearest := catalog.Nearest(given, slices.Values(names)); nearest != "" {
+			hint = fmt.Sprintf("did you mean %q?", nearest)
+		} else if _, err := catalog.ParseOrganisationID(given); err != nil {
+			hint = err.Error()
+		}
+		return failHint(exitUsage, hint, "the fleet declares no organisation %q", given)
+	}
+	return nil
+}
+
+// host judges where the tenant is to run, and what goes with that.
+func (o *newTenantOptions) host() error {
 	switch o.hosting {
 	case "cloud":
 		if o.licenceExpires != "" {
@@ -107,12 +140,12 @@ func (o *newTenantOptions) complete(w *workTree) error {
 		if o.licenceExpires == "" {
 			return fail(exitUsage, "an on-prem tenant needs a licence: give --licence-expires DATE")
 		}
+		if _, err := instant("--licence-expires", o.licenceExpires); err != nil {
+			return err
+		}
 		o.tenant.OnPrem, o.tenant.LicenceExpires = true, o.licenceExpires
 	default:
 		return fail(exitUsage, "--hosting %s: want cloud or on-prem", o.hosting)
-	}
-	if o.tenant.Name == "" {
-		o.tenant.Name = fmt.Sprintf("%s%s", strings.ToUpper(o.tenant.ID[:1]), strings.ReplaceAll(o.tenant.ID[1:], "-", " "))
 	}
 	return nil
 }

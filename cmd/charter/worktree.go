@@ -93,6 +93,7 @@ func (w *workTree) change(ctx context.Context, name string, before, after []byte
 		return err
 	}
 	fmt.Fprintln(w.app.stdout, name)
+	w.warn(fleet)
 	if before == nil {
 		return nil // of a new file everything is new
 	}
@@ -108,6 +109,23 @@ func (w *workTree) restore(name string, before []byte) error {
 	}
 	_ = os.Remove(filepath.Dir(w.path(name))) // only if it is empty, as it then was not there
 	return nil
+}
+
+// warn tells what looks like a mistake since the change, such as a grant of what
+// the edition has.
+func (w *workTree) warn(after *schema.Fleet) {
+	type warning struct {
+		code    schema.Code
+		message string
+	}
+	known := map[warning]bool{}
+	for _, p := range w.fleet.Warnings(w.app.now()) {
+		known[warning{p.Code, p.Message}] = true
+	}
+	fresh := slices.DeleteFunc(after.Warnings(w.app.now()), func(p schema.Problem) bool { return known[warning{p.Code, p.Message}] })
+	if !w.app.quiet {
+		view.Warnings(w.app.stderr, w.app.style(w.app.errTerminal), fresh)
+	}
 }
 
 // show tells what the change does to what facilities hold.

@@ -42,6 +42,28 @@ var (
 	ErrEntry      = errors.New("there is such an entry already")
 )
 
+// Standing ranks a file for an entry that is to be added: the highest is the one
+// in which the map stands already, then one in which the other map does, then one
+// with the edition of the tenant or the name of the facility; 0 is a file without
+// the level, to which nothing can be added.
+func Standing(src []byte, level Level, list string) (int, error) {
+	f, err := parse(src)
+	if err != nil {
+		return 0, err
+	}
+	stands := func(names ...string) bool { return len(entries(f.Decls, append(level.path(), names...))) > 0 }
+	main := "edition"
+	if level.Facility != "" {
+		main = "name"
+	}
+	for i, there := range []bool{stands(list), stands(Grants) || stands(Revocations), stands(main), stands()} {
+		if there {
+			return 4 - i, nil
+		}
+	}
+	return 0, nil
+}
+
 // Add writes an entry for a module into a map of a level: beside the entries
 // that are there, or as a new map at the end of the level. Comments and
 // everything else stay; the file is formatted as cue fmt does.
@@ -54,18 +76,45 @@ func Add(src []byte, level Level, list, module string, s Statement) ([]byte, err
 		return nil, fmt.Errorf("%s of %s: %w", list, module, ErrEntry)
 	}
 	entry := label(module) + ": " + s.text()
-	at := body(f.Decls, level.path())
-	if at == nil {
-		found := entries(f.Decls, level.path())
-		if len(found) != 1 {
-			return nil, fmt.Errorf("%s: %w", strings.Join(level.path(), "."), ErrNotLiteral)
-		}
-		return extend(src, found[0], list+": "+entry)
-	}
-	if into := body(at.Elts, []string{list}); into != nil {
+	if into := body(f.Decls, append(level.path(), list)); into != nil {
 		return insertBefore(src, into, entry)
 	}
-	return insertBefore(src, at, list+": "+entry)
+	at, found := body(f.Decls, level.path()), entries(f.Decls, level.path())
+	switch {
+	case len(found) == 0:
+		return nil, fmt.Errorf("%s: %w", strings.Join(level.path(), "."), ErrNotLiteral)
+	case at != nil && (level.Facility != "" || !onOneLine(src, at)):
+		return insertBefore(src, at, apart(src, at, list)+list+": "+entry)
+	case len(found) == 1 && level.Facility != "":
+		return extend(src, found[0], list+": "+entry)
+	}
+	// A tenant's one line is not made longer: another one is set below it.
+	end := found[len(found)-1].End().Offset()
+	if rest := bytes.IndexByte(src[end:], '\n'); rest >= 0 {
+		end += rest
+	}
+	path := strings.Join(append(level.path(), list), ": ")
+	return formatted(slices.Concat(src[:end], []byte("\n\n"+path+": "+entry), src[end:]))
+}
+
+// apart is the empty line that keeps a new map from being aligned with the line
+// above it.
+func apart(src []byte, s *ast.StructLit, list string) string {
+	if len(s.Elts) == 0 || onOneLine(src, s) {
+		return ""
+	}
+	last, ok := s.Elts[len(s.Elts)-1].(*ast.Field)
+	if !ok || bytes.ContainsRune(src[last.Pos().Offset():last.End().Offset()], '\n') {
+		return ""
+	}
+	if name, _, err := ast.LabelName(last.Label); err == nil && name == list {
+		return ""
+	}
+	return "\n"
+}
+
+func onOneLine(src []byte, s *ast.StructLit) bool {
+	return !bytes.ContainsRune(src[s.Lbrace.Offset():s.Rbrace.Offset()], '\n')
 }
 
 // Remove takes the entry of a module out of a map, and the map too where nothing
@@ -189,7 +238,7 @@ func body(decls []ast.Decl, path []string) *ast.StructLit {
 func insertBefore(src []byte, s *ast.StructLit, line string) ([]byte, error) {
 	at := s.Rbrace.Offset()
 	sep := "\n"
-	if onOneLine := !bytes.ContainsRune(src[s.Lbrace.Offset():at], '\n'); onOneLine {
+	if onOneLine(src, s) {
 		sep = ", "
 		if len(s.Elts) == 0 {
 			sep = ""
@@ -199,8 +248,8 @@ func insertBefore(src []byte, s *ast.StructLit, line string) ([]byte, error) {
 	return formatted(slices.Concat(bytes.TrimRight(src[:at], " \t\n"), []byte(sep+line+sep), src[at:]))
 }
 
-// cut takes a field out, with the comments that belong to it and the empty map
-// that it may leave.
+// cut takes a field out, with the comments that belong to it and the empty lines
+// that it would leave.
 func cut(src []byte, f *ast.Field) []byte {
 	start, end := f.Pos().Offset(), f.End().Offset()
 	for _, group := range ast.Comments(f) {
@@ -210,7 +259,24 @@ func cut(src []byte, f *ast.Field) []byte {
 	for end < len(src) && (src[end] == ',' || src[end] == ' ') {
 		end++
 	}
-	return slices.Concat(src[:start], src[end:])
+	before, after := src[:start], src[end:]
+	line := bytes.TrimRight(before, " \t")
+	if !bytes.HasSuffix(line, []byte("\n")) || !bytes.HasPrefix(after, []byte("\n")) {
+		return slices.Concat(before, after) // something else stands on its line
+	}
+	return joined(line, after[1:])
+}
+
+// joined sets lines below others: with at most one empty line between them, and
+// none at the beginning or the end of a struct.
+func joined(above, below []byte) []byte {
+	top, bottom := bytes.TrimRight(above, " \t\n"), bytes.TrimLeft(below, " \t\n")
+	empty := bytes.Count(above[len(top):], []byte("\n")) > 1 || bytes.ContainsRune(below[:len(below)-len(bottom)], '\n')
+	sep := "\n"
+	if empty && !bytes.HasSuffix(top, []byte("{")) && !bytes.HasPrefix(bottom, []byte("}")) {
+		sep = "\n\n"
+	}
+	return slices.Concat(top, []byte(sep), bottom)
 }
 
 // text writes a statement as the value of its module: on one line, in a struct

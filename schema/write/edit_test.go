@@ -88,6 +88,86 @@ func TestEdits(t *testing.T) {
 	}
 }
 
+// TestEditsOfFilesThatAreWrittenOtherwise gives each file whole, before and after.
+func TestEditsOfFilesThatAreWrittenOtherwise(t *testing.T) {
+	bought := write.Statement{Reason: "bought"}
+	for _, c := range []struct {
+		name         string
+		edit         func([]byte) ([]byte, error)
+		before, want string
+	}{
+		{
+			"a tenant on one line stays as it is", func(src []byte) ([]byte, error) { return write.Add(src, tenant, write.Grants, "ward", bought) },
+			"tenant: admins: \"ann@mercy.example.org\": name: \"Ann\"\n",
+			"tenant: admins: \"ann@mercy.example.org\": name: \"Ann\"\n\ntenant: grants: ward: reason: \"bought\"\n",
+		},
+		{
+			"and where it has braces", func(src []byte) ([]byte, error) { return write.Add(src, tenant, write.Grants, "ward", bought) },
+			"tenant: {id: \"mercy\", edition: \"hospital\"} // ours\n\n// the end\n",
+			"tenant: {id: \"mercy\", edition: \"hospital\"} // ours\n\ntenant: grants: ward: reason: \"bought\"\n\n// the end\n",
+		},
+		{
+			"a new map is not aligned with what stands above", func(src []byte) ([]byte, error) { return write.Add(src, tenant, write.Revocations, "ward", bought) },
+			"tenant: {\n\tid: \"mercy\"\n\tadmins: \"ann@mercy.example.org\": name: \"Ann\"\n}\n",
+			"tenant: {\n\tid: \"mercy\"\n\tadmins: \"ann@mercy.example.org\": name: \"Ann\"\n\n\trevocations: ward: reason: \"bought\"\n}\n",
+		},
+		{
+			"a map that stands elsewhere in the file is added to", func(src []byte) ([]byte, error) { return write.Add(src, tenant, write.Grants, "ward", bought) },
+			"tenant: {\n\tgrants: {\n\t\trx: reason: \"x\"\n\t}\n}\ntenant: {\n\tid: \"mercy\"\n}\n",
+			"tenant: {\n\tgrants: {\n\t\trx: reason:   \"x\"\n\t\tward: reason: \"bought\"\n\t}\n}\ntenant: {\n\tid: \"mercy\"\n}\n",
+		},
+		{
+			"no empty line is left in the middle", func(src []byte) ([]byte, error) { return write.Remove(src, tenant, write.Grants, "rx") },
+			"tenant: {\n\tgrants: {\n\t\tward: reason: \"x\"\n\t\trx: {\n\t\t\treason: \"x\"\n\t\t}\n\t\tlabs: reason: \"x\"\n\t}\n}\n",
+			"tenant: {\n\tgrants: {\n\t\tward: reason: \"x\"\n\t\tlabs: reason: \"x\"\n\t}\n}\n",
+		},
+		{
+			"nor at the end", func(src []byte) ([]byte, error) { return write.Remove(src, tenant, write.Revocations, "rx") },
+			"tenant: {\n\tid: \"mercy\"\n\n\trevocations: rx: reason: \"x\"\n}\n",
+			"tenant: {\n\tid: \"mercy\"\n}\n",
+		},
+		{
+			"nor at the beginning", func(src []byte) ([]byte, error) { return write.Remove(src, tenant, write.Grants, "rx") },
+			"tenant: {\n\tgrants: {\n\t\trx: reason: \"x\"\n\n\t\t// a wing\n\t\tward: reason: \"x\"\n\t}\n}\n",
+			"tenant: {\n\tgrants: {\n\t\t// a wing\n\t\tward: reason: \"x\"\n\t}\n}\n",
+		},
+		{
+			"the empty line between others stays", func(src []byte) ([]byte, error) { return write.Remove(src, tenant, write.Grants, "rx") },
+			"tenant: {\n\tid: \"mercy\"\n\n\tgrants: rx: reason: \"x\"\n\n\t// sold\n\tlimits: beds: value: 9\n}\n",
+			"tenant: {\n\tid: \"mercy\"\n\n\t// sold\n\tlimits: beds: value: 9\n}\n",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := c.edit([]byte("package fleet\n\n" + c.before))
+			if diff := cmp.Diff("package fleet\n\n"+c.want, string(got)); diff != "" || err != nil {
+				t.Errorf("%v, -want +got:\n%s", err, diff)
+			}
+		})
+	}
+}
+
+func TestAnEntryGoesWhereTheOthersStand(t *testing.T) {
+	for _, c := range []struct {
+		src   string
+		level write.Level
+		want  int
+	}{
+		{`tenant: grants: ward: reason: "x"`, tenant, 4},
+		{`tenant: revocations: ward: reason: "x"`, tenant, 3},
+		{`tenant: {id: "mercy", edition: "hospital"}`, tenant, 2},
+		{`tenant: admins: "ann@mercy.example.org": name: "Ann"`, tenant, 1},
+		{`other: 1`, tenant, 0},
+		{`tenant: facilities: main: {beds: 1, grants: ward: reason: "x"}`, main, 4},
+		{`tenant: facilities: main: {name: "Main"}`, main, 2},
+		{`tenant: facilities: main: {beds: 1}`, main, 1},
+		{`tenant: {edition: "hospital", grants: ward: reason: "x"}`, main, 0},
+	} {
+		if got, err := write.Standing([]byte("package fleet\n\n"+c.src+"\n"), c.level, write.Grants); got != c.want || err != nil {
+			t.Errorf("%s: %d, %v, want %d", c.src, got, err, c.want)
+		}
+	}
+}
+
 func replaceOnce(t *testing.T, text, old, with string) string {
 	t.Helper()
 	before, after, found := strings.Cut(text, old)
