@@ -247,10 +247,13 @@ func (g *Governance) Require(ctx context.Context, p *plan.Plan, desired *catalog
 	if err != nil {
 		return err
 	}
-	p.Requires = policy.Requires(p, roster.Policy(), desired, before)
 	in := policy.Input{
 		Plan: p, Roster: roster, Now: g.o.Now(), Environment: g.o.Environment, Desired: desired, LastCatalog: before, Holds: desired.Holds,
 	}
+	if last != nil {
+		in.Last = last.Desired
+	}
+	p.Requires = policy.Requires(p, roster.Policy(), desired, in.Last, before)
 	if last != nil {
 		if in.Live, err = declaredRows(last, g.o.Environment); err != nil {
 			return err

@@ -403,3 +403,32 @@ func TestWhatAPlanLeavesOutStaysPending(t *testing.T) {
 		t.Errorf("after an empty plan: %v, %s", changes(p), p.Batches[0].Changes[0].Class)
 	}
 }
+
+// A rule about a tenant is about the change that moves it out of the rule's reach.
+func TestAMoveOutOfARulesReachIsInIt(t *testing.T) {
+	c := newCourt(t)
+	c.write("policy/rules.cue", "package policy\n\nrules: centres: {capability: \"entitlements.write\", tenants: edition: \"health-centre\", approvals: 2}\n")
+	c.tenant("a", "")
+	c.commit("two for health centres")
+	_, file := c.plan()
+	if _, err := c.carry(file, c.bundle("bob", file, seal.Approve), c.bundle("ann", file, seal.Approve)); err != nil {
+		t.Fatal(err)
+	}
+	c.write("tenants/a/tenant.cue", "package fleet\n\ntenant: {id: \"a\", name: \"T\", organisation: \"lakeside\", edition: \"hospital\", facilities: main: name: \"Main\"}\n")
+	c.commit("a hospital")
+	p, file := c.plan()
+	for _, r := range p.Requires {
+		if r.Capability == "entitlements.write" && r.Approvals != 2 {
+			t.Errorf("requires %+v", r)
+		}
+	}
+	done, err := c.carry(file, c.bundle("bob", file, seal.Approve))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range done.Outcomes {
+		if o.Subject == string(plan.Entitlements) {
+			t.Errorf("rows were written by one approval: %+v", o)
+		}
+	}
+}

@@ -243,6 +243,9 @@ func (g *Governance) facts(ctx context.Context, in *policy.Input) error {
 	if err != nil {
 		return err
 	}
+	if last != nil {
+		in.Last = last.Desired
+	}
 	if last != nil && in.Live.Total == 0 {
 		in.Live, err = declaredRows(last, g.o.Environment)
 	}

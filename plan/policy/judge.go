@@ -18,6 +18,7 @@ type Input struct {
 	Instance    string              // the platform's id as it says it; "" where it is not known, and not compared
 
 	Desired     *catalog.Desired // at the plan's commit
+	Last        *catalog.Desired // as last applied; nil before
 	LastCatalog *catalog.Catalog // as last applied; nil before
 	Holds       []catalog.Hold   // of the newest commit that is known, which may be later than the plan's
 	Live        Live
@@ -136,6 +137,7 @@ func Judge(in Input) Verdict {
 		in: in, policy: in.Roster.policy, units: units(in.Plan), due: map[plan.Digest]Due{},
 		facts: newFacts(in.Desired, in.LastCatalog, in.Plan.At),
 	}
+	c.facts.applied = in.Last
 	for _, d := range in.Due {
 		c.due[d.Batch] = d
 	}

@@ -43,14 +43,15 @@ func (f *facts) need(p *catalog.Policy, u *unit) Need {
 
 // Requires returns what a plan requires, for its field of that name: for each
 // capability and number of approvals, whose batches and scheduled entries ask for
-// it. desired are the declarations at the plan's commit, last the catalogue last
-// applied; either may be nil.
-func Requires(p *plan.Plan, rules *catalog.Policy, desired *catalog.Desired, last *catalog.Catalog) []plan.Requirement {
+// it. desired are the declarations at the plan's commit, applied those that were
+// last applied, and last the catalogue that was; each may be nil.
+func Requires(p *plan.Plan, rules *catalog.Policy, desired, applied *catalog.Desired, last *catalog.Catalog) []plan.Requirement {
 	type key struct {
 		capability string
 		approvals  int
 	}
 	f := newFacts(desired, last, p.At)
+	f.applied = applied
 	tenants := map[key]map[string]bool{}
 	for _, u := range units(p) {
 		k := key{u.capability, f.need(rules, &u).Approvals}

@@ -173,10 +173,10 @@ func TestAPlanRequiresWhatItsRulesAskFor(t *testing.T) {
 		{Capability: "entitlements.write", Approvals: 2, Tenants: []string{"kisumu"}},
 		{Capability: "registry.write", Approvals: 1, Tenants: []string{}},
 	}
-	if diff := cmp.Diff(want, policy.Requires(w.in.Plan, &w.policy, w.in.Desired, nil)); diff != "" {
+	if diff := cmp.Diff(want, policy.Requires(w.in.Plan, &w.policy, w.in.Desired, nil, nil)); diff != "" {
 		t.Errorf("requires (-want +got):\n%s", diff)
 	}
-	if got := policy.Requires(&plan.Plan{}, &w.policy, nil, nil); got == nil || len(got) > 0 {
+	if got := policy.Requires(&plan.Plan{}, &w.policy, nil, nil, nil); got == nil || len(got) > 0 {
 		t.Errorf("an empty plan requires %v", got)
 	}
 }

@@ -50,6 +50,7 @@ func (u *unit) id() catalog.TenantID {
 // facts are what the declarations say, which a plan file is not believed for.
 type facts struct {
 	desired *catalog.Desired // at the plan's commit
+	applied *catalog.Desired // as last applied; nil before
 	last    *catalog.Catalog // as last applied; nil before
 	at      time.Time        // the plan's
 	tenants map[catalog.TenantID]*catalog.Tenant
@@ -76,9 +77,10 @@ func (f *facts) tenant(id catalog.TenantID) *catalog.Tenant {
 	return t
 }
 
-// matches reports whether a selector is about the unit; nil is about all. Of a
-// tenant that is not declared any more it is not known, and a brake that might
-// be about it is.
+// matches reports whether a selector is about the unit; nil is about all. A tenant
+// is taken as it is declared and as it was when it was last applied: a change that
+// moves it out of a brake's reach is in its reach. Of a tenant that is not declared
+// any more it is not known, and a brake that might be about it is.
 func (f *facts) matches(s *catalog.Selector, u *unit) bool {
 	if s == nil {
 		return true
@@ -87,8 +89,34 @@ func (f *facts) matches(s *catalog.Selector, u *unit) bool {
 	if id.IsZero() {
 		return false
 	}
-	t := f.tenant(id)
-	return t == nil || s.Matches(t)
+	t, was := f.tenant(id), f.before(id)
+	return t == nil || s.Matches(t) || was != nil && s.Matches(was)
+}
+
+// covers reports whether a selector lets the unit through: as it is declared and as
+// it was.
+func (f *facts) covers(s *catalog.Selector, u *unit) bool {
+	if s == nil {
+		return true
+	}
+	t, was := f.tenant(u.id()), f.before(u.id())
+	return t != nil && s.Matches(t) && (was == nil || s.Matches(was))
+}
+
+// before returns a tenant as it was last applied, or nil.
+func (f *facts) before(id catalog.TenantID) *catalog.Tenant {
+	if f.applied == nil {
+		return nil
+	}
+	d := f.applied.Tenant(id)
+	if d == nil {
+		return nil
+	}
+	t, err := d.Tenant()
+	if err != nil {
+		return nil
+	}
+	return t
 }
 
 // buried reports whether a row of the unit stands under a tombstone.
