@@ -79,17 +79,18 @@ func (a *app) conformance(ctx context.Context, o *conformanceOptions) error {
 
 // target is the server with the tokens to ask it with.
 func (o *conformanceOptions) target(a *app) (conform.Target, error) {
-	client, err := o.ehr.client(a, "")
+	token, err := o.ehr.token(a)
 	if err != nil {
 		return conform.Target{}, err
 	}
-	tokens := map[string]string{}
-	if tokens[conform.SuperAdmin], err = o.ehr.token(a); err != nil {
-		return conform.Target{}, err
-	}
-	if tokens[conform.SuperAdmin] == "" {
+	if token == "" {
 		return conform.Target{}, fail(exitUsage, "no token: give a super_admin's with --token-file or CHARTER_TOKEN")
 	}
+	client, err := o.ehr.clientOf(a, "", token)
+	if err != nil {
+		return conform.Target{}, err
+	}
+	tokens := map[string]string{conform.SuperAdmin: token}
 	known := []string{conform.Onboarding, conform.Support, conform.Billing, conform.Nobody}
 	for role, file := range o.roles {
 		if !slices.Contains(known, role) {

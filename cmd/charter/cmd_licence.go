@@ -101,8 +101,8 @@ func (a *app) newLicenceVerify() *cobra.Command {
 		Use:   "verify FILE",
 		Short: "Check a licence offline, with the platform's public key",
 		Long: `Verify checks a licence without asking anybody: that the key signed it, that what
-it allows is what was signed, and that it may be used at the time. It ends with 7
-where the signature or what it covers is not right, and with 1 where the licence
+it allows and says beside its token (id, tenant, dates) is what was signed, and that
+it may be used at the time. It ends with 7 where any of that is not right, and with 1 where the licence
 has ended or not begun.
 
 FILE is a licence as export writes it, or its token alone; that does not say what
@@ -127,12 +127,42 @@ dates, and terms: the SHA-256 of {"limits", "modules"} in RFC 8785 form.`,
 // maxLicenceFile is the largest licence that is read: 100,000 rows are 8 MiB.
 const maxLicenceFile = 16 << 20
 
-// carried is a licence as it is carried: its token, and what it allows, which is
-// empty where only a token was given.
+// carried is a licence as it is carried: its token, what it allows, and what stands
+// in words beside it. All but the token is empty where only that was given.
 type carried struct {
-	Token   string          `json:"token"`
-	Limits  json.RawMessage `json:"limits"`
-	Modules json.RawMessage `json:"modules"`
+	Token     string          `json:"token"`
+	Limits    json.RawMessage `json:"limits"`
+	Modules   json.RawMessage `json:"modules"`
+	ID        *string         `json:"id"`
+	Tenant    *string         `json:"tenant"`
+	NotBefore *string         `json:"not_before"`
+	Expires   *string         `json:"expires"`
+}
+
+// edited says where the words beside the token are not what was signed, or "".
+func (c *carried) edited(l *seal.Licence) string {
+	same := func(a, b string) bool { return a == b }
+	at := func(a, b string) bool {
+		x, err1 := time.Parse(time.RFC3339Nano, a)
+		y, err2 := time.Parse(time.RFC3339Nano, b)
+		return err1 == nil && err2 == nil && x.Equal(y)
+	}
+	for _, w := range []struct {
+		name   string
+		says   *string
+		signed string
+		equal  func(a, b string) bool
+	}{
+		{"id", c.ID, l.Licence, same},
+		{"tenant", c.Tenant, l.Tenant, same},
+		{"not_before", c.NotBefore, l.NotBefore.Format(time.RFC3339Nano), at},
+		{"expires", c.Expires, l.Expires.Format(time.RFC3339Nano), at},
+	} {
+		if w.says != nil && !w.equal(*w.says, w.signed) {
+			return fmt.Sprintf("its %s is %.80q, and what was signed is %.80q", w.name, *w.says, w.signed)
+		}
+	}
+	return ""
 }
 
 func (a *app) licenceVerify(o *licenceVerifyOptions) error {
@@ -180,6 +210,9 @@ func openLicence(data []byte, key seal.PublicKey) (*view.CheckedLicence, error) 
 	licence, err := seal.OpenLicence(c.Token, key)
 	if err != nil {
 		return nil, err
+	}
+	if edited := c.edited(&licence); edited != "" {
+		return nil, errors.New(edited)
 	}
 	checked := &view.CheckedLicence{Licence: licence}
 	if c.Modules == nil && c.Limits == nil {

@@ -26,11 +26,11 @@ func (a *app) newWhy() *cobra.Command {
 	var o whyOptions
 	cmd := &cobra.Command{
 		Use:   "why TENANT[/FACILITY] MODULE",
-		Short: "Tell why a facility holds a module, or does not",
+		Short: "Tell why a facility has a module, or does not",
 		Long: `Why goes the way back from a row: the statement that decides, its file and line,
 the commit that brought that line, the receipt that wrote the row with its plan
 and those who approved it, and what the platform has. Of each step it says
-whether it is verified. Where the facility does not hold the module it gives the
+whether it is verified. Where the facility does not have the module it gives the
 command that would grant it. Without a facility it tells of all of the tenant's.
 
 The platform is asked where --ehr is given. Where no ledger is founded it says

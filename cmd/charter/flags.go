@@ -182,6 +182,12 @@ func (f *ehrFlags) client(a *app, declared string) (*ehr.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return f.clientOf(a, declared, token)
+}
+
+// clientOf is client with the token that was read: a file may be one that can be
+// read only once.
+func (f *ehrFlags) clientOf(a *app, declared, token string) (*ehr.Client, error) {
 	client, err := ehr.New(ehr.Options{
 		URL: f.url, Token: token, Parallelism: f.parallelism, MaxRPS: f.maxRPS, Timeout: f.timeout,
 		UserAgent: "charter/" + version(), Proxy: http.ProxyFromEnvironment, Log: a.log(),

@@ -10,7 +10,7 @@ import (
 	"github.com/veonahealth/charter/reconcile"
 )
 
-// Why is why facilities hold a module, or do not.
+// Why is why facilities have a module, or do not.
 type Why struct {
 	At      time.Time       `json:"at"`
 	Commit  string          `json:"commit"`  // of the declarations
@@ -18,8 +18,9 @@ type Why struct {
 	Rows    []reconcile.Why `json:"rows"`
 }
 
-// WhyText writes for people why facilities hold a module, a facility after the
-// other, each from the declaration back to the platform.
+// WhyText writes for people why facilities have a module, a facility after the
+// other, each from the declaration back to the platform. Nothing is said to be held
+// here but what a hold keeps.
 func WhyText(w io.Writer, s Style, why *Why) error {
 	for i := range why.Rows {
 		row := &why.Rows[i]
@@ -45,13 +46,13 @@ func standing(w *reconcile.Why) string {
 	case w.Live == nil:
 		return "not declared"
 	case w.Live.Held && w.Declared.Held:
-		return "held"
+		return "has it"
 	case w.Live.Held:
 		return "live, and not declared"
 	case w.Declared.Held:
 		return "declared, and not live"
 	}
-	return "not held"
+	return "does not have it"
 }
 
 const unproved = "not verified"
@@ -96,7 +97,7 @@ func steps(why *Why, w *reconcile.Why) *table {
 		t.add("  kept by", Clean(hold))
 	}
 	if len(w.Missing) > 0 {
-		t.add("  requires", Some(w.Missing)+", which the facility does not hold")
+		t.add("  requires", Some(w.Missing)+", which the facility does not have")
 	}
 	if w.Command != "" {
 		t.add("  to grant", w.Command)
