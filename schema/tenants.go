@@ -306,15 +306,39 @@ func (b *binder) references(l *loader, f *Fleet, records []*record) {
 	for _, o := range f.Organisations {
 		known[o.ID] = true
 	}
+	var unnamed []*record // that are in the default environment, which there is not
 	for _, r := range records {
 		o, e := r.tenant.Organisation, r.tenant.Environment
 		if !l.lost["organisations"] && !o.IsZero() && !known[o] {
 			b.unknown("organisation", o.String(), r.orgPos, organisationNames(f))
 		}
-		if _, ok := f.Environment(e); !l.lost[environmentsFile] && !e.IsZero() && !ok {
-			b.unknown("environment", e.String(), firstPosition(r.envPos, r.pos), environmentNames(f))
+		if _, ok := f.Environment(e); ok || l.lost[environmentsFile] || e.IsZero() {
+			continue
 		}
+		if r.envPos.IsZero() && e == catalog.DefaultEnvironment {
+			unnamed = append(unnamed, r)
+			continue
+		}
+		b.unknown("environment", e.String(), firstPosition(r.envPos, r.pos), environmentNames(f))
 	}
+	b.withoutDefault(f, unnamed)
+}
+
+// withoutDefault reports tenants that name no environment where there is no default
+// one. Where it is more than one, it is one mistake of the file of environments.
+func (b *binder) withoutDefault(f *Fleet, records []*record) {
+	if len(records) == 0 {
+		return
+	}
+	first, name := f.Environments[0], catalog.DefaultEnvironment
+	if len(records) == 1 {
+		hint := fmt.Sprintf("add environment: %q, or environments: %s: {} to %s", first.Environment, name, environmentsFile)
+		b.report(Unknown, records[0].pos, hint, "unknown environment %q: the tenant names none", name)
+		return
+	}
+	hint := fmt.Sprintf("add environments: %s: {} here, or environment: %q to each of them", name, first.Environment)
+	b.report(Unknown, first.Pos, hint, "unknown environment %q: %d tenants name none", name, len(records))
+	b.relate(records[0].pos, "the first of them")
 }
 
 // firstPosition returns the first position that is somewhere.
