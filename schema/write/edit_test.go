@@ -4,7 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"cuelang.org/go/cue/format"
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/veonahealth/charter/schema/write"
 )
@@ -184,4 +186,29 @@ func TestAFacilityThatIsWrittenInOneLineOutlastsItsLastRevocation(t *testing.T) 
 	if err != nil || string(got) != want {
 		t.Errorf("%s, %v", got, err)
 	}
+}
+
+// TestWhatWasAddedAndTakenOutLeavesTheFileAsItWas adds to files with and without
+// other statements, comments and empty lines.
+func TestWhatWasAddedAndTakenOutLeavesTheFileAsItWas(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		part := func(texts ...string) string { return rapid.SampledFrom(append(texts, "")).Draw(t, "part") }
+		text := "package fleet\n\ntenant: {\n\tid: \"mercy\" // ours\n" +
+			part("\n\tname: \"Mercy\"\n", "\tadmins: \"ann@mercy.example.org\": name: \"Ann\"\n") +
+			part("\tgrants: rx: reason: \"x\"\n", "\tgrants: {\n\t\t// a wing\n\t\trx: reason: \"x\"\n\n\t\tlabs: reason: \"x\" // lab\n\t}\n") +
+			part("\n\tlimits: beds: {value: 9, reason: \"x\"}\n", "\t// sold\n\tlimits: {\n\t\tbeds: {value: 9, reason: \"x\"}\n\t}\n") + "}\n" + part("\n// the end\n")
+		src, err := format.Source([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := rapid.SampledFrom([]string{write.Grants, write.Revocations}).Draw(t, "list")
+		added, err := write.Add(src, tenant, list, "ward", write.Statement{Reason: "bought"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := write.Remove(added, tenant, list, "ward")
+		if diff := cmp.Diff(string(src), string(got)); diff != "" || err != nil {
+			t.Errorf("%v, -want +got:\n%s\nadded:\n%s", err, diff, added)
+		}
+	})
 }
