@@ -17,12 +17,14 @@ import (
 )
 
 type applyOptions struct {
-	file   string // "" to plan, show and ask
-	plan   planOptions
-	given  func(flag string) bool
-	keys   trustFlags
-	key    keyFlags
-	output outputFlag
+	file  string // "" to plan, show and ask
+	plan  planOptions
+	given func(flag string) bool
+	keys  trustFlags
+	key   keyFlags
+	// approveKey is a person's, who approves what they were shown and asked about.
+	approveKey string
+	output     outputFlag
 }
 
 func (a *app) newApply() *cobra.Command {
@@ -39,7 +41,9 @@ plan can be applied later.
 What a plan shows as scheduled is not carried out by it: the first plan that is
 made and applied after its day does so.
 
-Without a file, on a terminal: plan, show, ask, sign with --key, and apply.`,
+Without a file, on a terminal: plan, show, ask, sign with --key, and apply. Where a
+ledger is founded --key signs the receipts, and --approve-key, a person's, is the
+approval of whoever said yes.`,
 		Example: `  charter apply plan.json --trusted-key reviewer.pub
   charter apply --key me.key`,
 		Args: cobra.MaximumNArgs(1),
@@ -55,13 +59,14 @@ Without a file, on a terminal: plan, show, ask, sign with --key, and apply.`,
 	o.keys.bind(cmd)
 	o.key.bind(cmd)
 	o.output.bind(cmd, "text", "json")
+	cmd.Flags().StringVar(&o.approveKey, "approve-key", "", "a person's private key `FILE`, to approve what apply asks about")
 	o.given = func(flag string) bool { return cmd.Flags().Changed(flag) }
 	return cmd
 }
 
 // apply carries out a saved plan.
 func (a *app) apply(ctx context.Context, o *applyOptions) error {
-	for _, flag := range []string{"at", "rev", "expires-in"} {
+	for _, flag := range []string{"approve-key", "at", "rev", "expires-in"} {
 		if o.given(flag) {
 			return fail(exitUsage, "--%s: it is for making a plan, and %s is made", flag, o.file)
 		}
@@ -80,7 +85,7 @@ func (a *app) apply(ctx context.Context, o *applyOptions) error {
 		return a.applyByPolicy(ctx, o, office, file)
 	}
 	if office != nil && office.unasked != nil {
-		return failHint(exitFailed, "nothing was written; try again when it answers", "whether a ledger is founded could not be asked: %w", office.unasked)
+		return unaskedLedger(office.unasked)
 	}
 	if len(o.keys.files) == 0 {
 		return noTrust(o.file)
@@ -197,11 +202,53 @@ func (a *app) applyAsking(ctx context.Context, o *applyOptions) error {
 	if yes, err := a.ask(fmt.Sprintf("Apply this to %s? Only \"yes\" will do: ", p.Live.EHR)); err != nil || !yes {
 		return errors.Join(fail(exitFailed, "nothing was applied"), err)
 	}
+	return a.applyAsked(ctx, o, &planFile{path: "the plan", data: data, plan: p, digest: plan.DigestOf(data)})
+}
+
+// applyAsked applies a plan that somebody has just said yes to: where a ledger is
+// founded by its policy, else by the signature of whoever asked.
+func (a *app) applyAsked(ctx context.Context, o *applyOptions, file *planFile) error {
+	office, err := a.openOffice(ctx, o.plan.repo, file.plan.Environment, o.plan.root.root)
+	if err != nil {
+		return err
+	}
+	defer office.Close()
+	switch {
+	case office.unasked != nil:
+		return unaskedLedger(office.unasked)
+	case office.governed() && o.approveKey != "":
+		approver, err := (&keyFlags{key: o.approveKey, passwordFile: o.key.passwordFile}).open(a)
+		if err != nil {
+			return err
+		}
+		if err := a.signWith(file, approver); err != nil {
+			return err
+		}
+		return a.applyByPolicy(ctx, o, office, file)
+	case office.governed():
+		return a.applyByPolicy(ctx, o, office, file)
+	}
 	signer, err := o.key.open(a)
 	if err != nil {
 		return err
 	}
-	return a.applySigned(ctx, o, &planFile{path: "the plan", data: data, plan: p, digest: plan.DigestOf(data)}, signer)
+	return a.applySigned(ctx, o, file, signer)
+}
+
+// unaskedLedger refuses to write where a ledger might be founded.
+func unaskedLedger(err error) error {
+	return failHint(exitFailed, "nothing was written; try again when it answers", "whether a ledger is founded could not be asked: %w", err)
+}
+
+// signWith puts an approval of a plan that was never saved beside it.
+func (a *app) signWith(file *planFile, signer *seal.Signer) error {
+	statement, err := (&approvalFlags{lasts: approvalLasts}).statement(file, a.now())
+	if err != nil {
+		return err
+	}
+	bundle, err := signer.Sign(statement)
+	file.bundles = [][]byte{bundle}
+	return err
 }
 
 // showBeforeAsking shows a plan to who is to decide: where the result is for a
@@ -216,15 +263,9 @@ func (a *app) showBeforeAsking(p *plan.Plan, data []byte, format string) error {
 
 // applySigned signs a plan that was just shown, and applies it.
 func (a *app) applySigned(ctx context.Context, o *applyOptions, file *planFile, signer *seal.Signer) error {
-	statement, err := (&approvalFlags{lasts: approvalLasts}).statement(file, a.now())
-	if err != nil {
+	if err := a.signWith(file, signer); err != nil {
 		return err
 	}
-	bundle, err := signer.Sign(statement)
-	if err != nil {
-		return err
-	}
-	file.bundles = [][]byte{bundle}
 	keys, err := o.keys.load()
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os/exec"
 	"slices"
 	"strings"
 
@@ -19,6 +20,7 @@ type editOptions struct {
 	target    string // TENANT or TENANT/FACILITY
 	module    string
 	statement write.Statement
+	commit    bool // commit the edit
 }
 
 func (o *editOptions) command(use, short, long, example string, run func(context.Context, *editOptions) error) *cobra.Command {
@@ -30,7 +32,10 @@ func (o *editOptions) command(use, short, long, example string, run func(context
 			if err := o.dated(); err != nil {
 				return err
 			}
-			return run(cmd.Context(), o)
+			if err := run(cmd.Context(), o); err != nil || !o.commit {
+				return err
+			}
+			return o.committed(cmd.Context(), cmd.Name())
 		},
 	}
 	bindRepo(cmd, &o.repo)
@@ -38,8 +43,20 @@ func (o *editOptions) command(use, short, long, example string, run func(context
 	flags.StringVar(&o.statement.Reason, "reason", "", "why, in your `WORDS`")
 	flags.StringVar(&o.statement.Ticket, "ticket", "", "the `TICKET` it belongs to")
 	flags.StringVar(&o.statement.From, "from", "", "the first `DATE` on which it is in force")
+	flags.BoolVar(&o.commit, "commit", false, "commit the edit, with the reason in the message")
 	flags.StringVar(&o.statement.Until, "until", "", "the `DATE` on which it no longer is")
 	return cmd
+}
+
+// committed commits what was edited, and nothing else, as the person whom git knows.
+func (o *editOptions) committed(ctx context.Context, verb string) error {
+	message := fmt.Sprintf("%s %s: %s\n\n%s\n", verb, o.module, o.target, o.statement.Reason)
+	tenant, _, _ := strings.Cut(o.target, "/")
+	out, err := exec.CommandContext(ctx, "git", "-C", o.repo, "commit", "-q", "-m", message, "--", "tenants").CombinedOutput()
+	if err != nil {
+		return fail(exitFailed, "the edit of %s is in the file, and was not committed: %w: %s", tenant, err, strings.TrimSpace(string(out)))
+	}
+	return nil
 }
 
 // dated refuses what is no date.
