@@ -194,7 +194,7 @@ func (c *court) mandated(u *unit, n Need) bool {
 	drift := !slices.ContainsFunc(u.changes, func(change plan.Change) bool {
 		return change.Class != plan.Drift || !slices.Contains(m.Kinds, change.Action) || !slices.Contains(bound.Kinds, string(change.Action))
 	})
-	if !drift || m.Tenants != nil && !slices.Contains(m.Tenants, u.id()) || !c.facts.matches(bound.Tenants, u) || !c.signedMandate(m, n) {
+	if !drift || m.Tenants != nil && !slices.Contains(m.Tenants, u.id()) || !c.facts.covers(bound.Tenants, u) || !c.signedMandate(m, n) {
 		return false
 	}
 	made := int64(c.corrected + len(u.changes))
