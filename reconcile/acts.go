@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -65,11 +66,18 @@ func Restore(ctx context.Context, o GovernanceOptions, from string) (ledger.Rest
 }
 
 // Recover writes the receipt by which a platform that was put back may be written
-// to again.
+// to again. It voids approvals, so that there must be something to recover.
 func (g *Governance) Recover(ctx context.Context, e EHR, by Signatory, reason string) (ledger.ID, error) {
 	platform, err := e.Platform(ctx)
 	if err != nil {
 		return ledger.ID{}, err
+	}
+	testimony, err := g.Witness(ctx, e)
+	if err != nil {
+		return ledger.ID{}, err
+	}
+	if testimony.Restored == "" {
+		return ledger.ID{}, errors.New("there is nothing to recover: the platform holds what the newest receipt saw")
 	}
 	head, err := e.AuditHead(ctx)
 	if err != nil {
