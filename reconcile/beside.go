@@ -37,19 +37,24 @@ func (j *Judgement) glass(in *policy.Input, verifier *seal.Verifier, b Bundle, e
 	return true
 }
 
-// shownFor is for how long broken glass is shown to people.
-const shownFor = 30 * 24 * time.Hour
+// shownFor is for how long broken glass that nobody has reviewed is shown.
+const shownFor = 366 * 24 * time.Hour
 
-// Broken lists the receipts of the last 30 days for which somebody broke a brake's
-// glass, newest first, each with who and why.
+// Broken lists the receipts for which somebody broke a brake's glass and that
+// nobody else has reviewed since, newest first, each with who and why. A review is a
+// seal: whoever signs it has looked at what came before.
 func (g *Governance) Broken(ctx context.Context) ([]string, error) {
 	var list []string
+	reviewers := map[string]bool{}
 	for r, err := range g.Ledger.Receipts() {
 		if err != nil {
 			return nil, asTrust(err)
 		}
 		if g.o.Now().Sub(r.Intent.CreatedAt) > shownFor {
 			break
+		}
+		if r.Intent.Act == ledger.Seal {
+			reviewers[r.Intent.By.ID] = true
 		}
 		roster, err := g.roster(ctx, r.Intent.Policy)
 		if err != nil {
@@ -64,10 +69,18 @@ func (g *Governance) Broken(ctx context.Context) ([]string, error) {
 			if h, err := roster.Holder(in.BreakGlass[i].Signer, r.Intent.CreatedAt); err == nil {
 				who = h.ID()
 			}
+			if others(reviewers, who) {
+				continue
+			}
 			list = append(list, fmt.Sprintf("receipt %d of %s: %s broke the glass: %s", r.Number, r.Intent.CreatedAt.Format(time.RFC3339), who, in.BreakGlass[i].Reason))
 		}
 	}
 	return list, nil
+}
+
+// others reports whether somebody else than one is among some.
+func others(people map[string]bool, one string) bool {
+	return len(people) > 1 || len(people) == 1 && !people[one]
 }
 
 // keepBeside puts into a receipt's files what its judgement was made of, but for

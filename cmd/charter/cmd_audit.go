@@ -274,7 +274,8 @@ func (a *app) newSeal() *cobra.Command {
 		Short: "Take the commits up to one as they are, signed",
 		Long: `Seal is the way on past a commit that cannot pass: where the policy asks that
 people sign every commit, those up to the sealed one are taken as they are. It is
-signed by somebody who holds policy.write.`,
+signed by somebody who holds policy.write, and says too that they have looked at
+what came before: broken glass is shown in status until somebody else has.`,
 		Example: `  charter seal 1f2e3d --reason "merge by the old bot, reviewed by hand" --key ann.key`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -25,7 +25,7 @@ type LedgerStatus struct {
 	Open     string `json:"open"`     // the receipt that has no outcome yet, or ""
 	Restored string `json:"restored"` // how the platform was put back behind a receipt, or ""
 	Trust    string `json:"trust"`    // what is wrong with the ledger, or ""
-	// Glass are the brakes that were passed by break-glass in the last 30 days.
+	// Glass are the brakes that were passed by break-glass and not reviewed since.
 	Glass []string `json:"glass"`
 }
 
