@@ -100,13 +100,13 @@ func (p *Plans) read(ctx context.Context, at place, of plan.Digest) (string, *Pu
 		return "", nil, err
 	}
 	files := p.Repo.Files(source.Commit{Hash: tip, Tree: commit.Tree})
-	published := &Published{Digest: of, Bundles: map[string][]byte{}}
+	published := &Published{Digest: of}
 	published.Plan, err = files.ReadAt(planFile, plan.MaxSize)
 	if err == nil && plan.DigestOf(published.Plan) != of {
 		err = errors.New("what is published under its digest is another file")
 	}
 	if err == nil {
-		err = published.readBundles(files)
+		published.Bundles, err = readBundles(files, maxBundles)
 	}
 	if err != nil {
 		return "", nil, fmt.Errorf("plan %s: %w", of, err)
@@ -114,23 +114,26 @@ func (p *Plans) read(ctx context.Context, at place, of plan.Digest) (string, *Pu
 	return tip, published, nil
 }
 
-func (p *Published) readBundles(files *source.Files) error {
+// readBundles reads the bundles that lie beside what is published: so many and no
+// more, as each is tried.
+func readBundles(files *source.Files, most int) (map[string][]byte, error) {
 	list, err := files.ReadDir(".")
 	if err != nil {
-		return err
+		return nil, err
 	}
+	bundles := map[string][]byte{}
 	for _, e := range list {
 		if !isBundle(e.Name()) || !e.Type().IsRegular() {
 			continue
 		}
-		if len(p.Bundles) == maxBundles {
-			return fmt.Errorf("more than %d bundles", maxBundles)
+		if len(bundles) == most {
+			return nil, fmt.Errorf("more than %d bundles", most)
 		}
-		if p.Bundles[e.Name()], err = files.ReadAt(e.Name(), maxBundle); err != nil {
-			return err
+		if bundles[e.Name()], err = files.ReadAt(e.Name(), maxBundle); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return bundles, nil
 }
 
 func isBundle(name string) bool {

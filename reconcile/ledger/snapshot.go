@@ -102,28 +102,12 @@ func (s *Snapshots) Read(ctx context.Context) (*PublishedSnapshot, error) {
 		return nil, err
 	}
 	files := s.Repo.Files(source.Commit{Hash: tip, Tree: commit.Tree})
-	found := &PublishedSnapshot{Bundles: map[string][]byte{}}
+	found := &PublishedSnapshot{}
 	if found.File, err = files.ReadAt(snapshotFile, s.Most); err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)
 	}
-	return found, found.readBundles(files)
-}
-
-func (p *PublishedSnapshot) readBundles(files *source.Files) error {
-	list, err := files.ReadDir(".")
-	if err != nil {
-		return err
+	if found.Bundles, err = readBundles(files, maxSnapshotBundles); err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
 	}
-	for _, e := range list {
-		if !isBundle(e.Name()) || !e.Type().IsRegular() {
-			continue
-		}
-		if len(p.Bundles) == maxSnapshotBundles {
-			return fmt.Errorf("snapshot: more than %d bundles", maxSnapshotBundles)
-		}
-		if p.Bundles[e.Name()], err = files.ReadAt(e.Name(), maxBundle); err != nil {
-			return err
-		}
-	}
-	return nil
+	return found, nil
 }

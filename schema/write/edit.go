@@ -170,18 +170,26 @@ func extend(src []byte, f *ast.Field, line string) ([]byte, error) {
 
 func parse(src []byte) (*ast.File, error) { return parser.ParseFile("", src, parser.ParseComments) }
 
-// entries returns the fields at the end of a path, in the order written. A path
-// may be written more than once, and in one go (a: b: c: …) or in structs.
-func entries(decls []ast.Decl, path []string) []*ast.Field {
+// named returns the fields with a name, in the order written.
+func named(decls []ast.Decl, name string) []*ast.Field {
 	var found []*ast.Field
 	for _, decl := range decls {
 		f, ok := decl.(*ast.Field)
 		if !ok {
 			continue
 		}
-		if name, _, err := ast.LabelName(f.Label); err != nil || name != path[0] {
-			continue
+		if label, _, err := ast.LabelName(f.Label); err == nil && label == name {
+			found = append(found, f)
 		}
+	}
+	return found
+}
+
+// entries returns the fields at the end of a path, in the order written. A path
+// may be written more than once, and in one go (a: b: c: …) or in structs.
+func entries(decls []ast.Decl, path []string) []*ast.Field {
+	var found []*ast.Field
+	for _, f := range named(decls, path[0]) {
 		if len(path) == 1 {
 			found = append(found, f)
 		} else if s, ok := f.Value.(*ast.StructLit); ok {
@@ -195,14 +203,7 @@ func entries(decls []ast.Decl, path []string) []*ast.Field {
 // a path: the field itself, or the one above it that would be left empty.
 func removable(decls []ast.Decl, path []string) []*ast.Field {
 	var found []*ast.Field
-	for _, decl := range decls {
-		f, ok := decl.(*ast.Field)
-		if !ok {
-			continue
-		}
-		if name, _, err := ast.LabelName(f.Label); err != nil || name != path[0] {
-			continue
-		}
+	for _, f := range named(decls, path[0]) {
 		if len(path) == 1 {
 			found = append(found, f)
 			continue
