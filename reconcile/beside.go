@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -83,11 +84,28 @@ func others(people map[string]bool, one string) bool {
 	return len(people) > 1 || len(people) == 1 && !people[one]
 }
 
+// files yields those files beside a receipt whose names are wanted.
+func (g *Governance) files(r *ledger.Receipt, wanted func(name string) bool) iter.Seq2[Bundle, error] {
+	return func(yield func(Bundle, error) bool) {
+		for _, f := range r.Intent.Files {
+			if !wanted(f.Name) {
+				continue
+			}
+			data, err := g.Ledger.File(r, f.Name)
+			if !yield(Bundle{Name: f.Name, Data: data}, asTrust(err)) {
+				return
+			}
+		}
+	}
+}
+
+func isBundle(name string) bool { return strings.HasSuffix(name, seal.BundleSuffix) }
+
 // keepBeside puts into a receipt's files what its judgement was made of, but for
 // the approvals themselves.
 func (j *Judgement) keepBeside(files map[string][]byte, p *plan.Plan) {
 	for i, b := range j.broken {
-		files[fmt.Sprintf("%s%d%s", glassFile, i, bundleSuffix)] = b.Data
+		files[fmt.Sprintf("%s%d%s", glassFile, i, seal.BundleSuffix)] = b.Data
 	}
 	for i := range j.approvals {
 		batches := j.approvals[i].Opened.Approval.Batches
@@ -105,23 +123,19 @@ func (j *Judgement) keepBeside(files map[string][]byte, p *plan.Plan) {
 
 // beside reads what keepBeside kept.
 func (g *Governance) beside(r *ledger.Receipt, in *policy.Input, verifier *seal.Verifier) error {
-	for _, f := range r.Intent.Files {
-		isGlass, isLeaves := strings.HasPrefix(f.Name, glassFile), strings.HasPrefix(f.Name, leavesFile)
-		if !isGlass && !isLeaves {
-			continue
-		}
-		data, err := g.Ledger.File(r, f.Name)
+	isGlass := func(name string) bool { return strings.HasPrefix(name, glassFile) }
+	for f, err := range g.files(r, func(name string) bool { return isGlass(name) || strings.HasPrefix(name, leavesFile) }) {
 		if err != nil {
-			return asTrust(err)
+			return err
 		}
-		if isGlass {
-			if opened, err := policy.OpenBreakGlass(verifier, data); err == nil {
+		if isGlass(f.Name) {
+			if opened, err := policy.OpenBreakGlass(verifier, f.Data); err == nil {
 				in.BreakGlass = append(in.BreakGlass, *opened)
 			}
 			continue
 		}
 		var leaves []plan.Digest
-		for line := range strings.Lines(string(data)) {
+		for line := range strings.Lines(string(f.Data)) {
 			leaf, err := plan.ParseDigest(strings.TrimSpace(line))
 			if err != nil {
 				return distrust("receipt %d: %s: %w", r.Number, f.Name, err)

@@ -247,7 +247,7 @@ func (j *Judgement) counting() map[int]bool {
 
 // bundleName is the name under which a receipt keeps a bundle.
 func bundleName(signer seal.Fingerprint, n int) string {
-	return fmt.Sprintf("plan.json.%s-%d%s", signer.Short(), n, bundleSuffix)
+	return fmt.Sprintf("plan.json.%s-%d%s", signer.Short(), n, seal.BundleSuffix)
 }
 
 func only(tenants map[catalog.TenantID]bool) []string {

@@ -198,15 +198,11 @@ func (g *Governance) signedWith(r *ledger.Receipt, in *policy.Input, j *Judgemen
 	leaves := p.Leaves()
 	j.leaves[seal.Batches{Root: p.BatchesRoot, Count: len(leaves)}] = leaves
 	in.Leaves = append(in.Leaves, leaves)
-	for _, f := range r.Intent.Files {
-		if !strings.HasSuffix(f.Name, bundleSuffix) {
-			continue
-		}
-		data, err := g.Ledger.File(r, f.Name)
+	for b, err := range g.files(r, isBundle) {
 		if err != nil {
-			return nil, asTrust(err)
+			return nil, err
 		}
-		bundles = append(bundles, Bundle{Name: f.Name, Data: data})
+		bundles = append(bundles, b)
 	}
 	return bundles, nil
 }
@@ -355,23 +351,17 @@ func (g *Governance) usedIn(number int, verifier *seal.Verifier) map[policy.ID]b
 	if err != nil {
 		return ids
 	}
-	for _, f := range r.Intent.Files {
-		if !strings.HasSuffix(f.Name, bundleSuffix) {
-			continue
-		}
-		data, err := g.Ledger.File(r, f.Name)
+	for b, err := range g.files(r, isBundle) {
 		if err != nil {
 			continue
 		}
-		if opened, err := verifier.Open(data); err == nil {
+		if opened, err := verifier.Open(b.Data); err == nil {
 			a := policy.Approval{Opened: opened}
 			ids[a.ID()] = true
 		}
 	}
 	return ids
 }
-
-const bundleSuffix = ".sigstore.json"
 
 // authority gives the approvals that writes carry, each for the batches that it
 // counts for, and the batches that may be written.

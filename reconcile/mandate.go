@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,8 +23,13 @@ const CorrectionType = "https://veonahealth.com/charter/correction/v1"
 // mandate that it was carried out by.
 const mandateFile = "mandate."
 
-// IsMandate reports whether a file beside a receipt is of a mandate.
-func IsMandate(name string) bool { return strings.HasPrefix(name, mandateFile) }
+func isMandate(name string) bool { return strings.HasPrefix(name, mandateFile) }
+
+// BearsMandate reports whether a receipt was carried out by a mandate, in part or
+// whole.
+func BearsMandate(r *ledger.Receipt) bool {
+	return slices.ContainsFunc(r.Intent.Files, func(f ledger.File) bool { return isMandate(f.Name) })
+}
 
 // mandated adds to a judgement the mandate that was given, if its signatures
 // hold, and what was corrected by one before.
@@ -45,15 +51,11 @@ func (g *Governance) mandated(in *policy.Input, verifier *seal.Verifier, bundles
 // whose signatures do not hold.
 func (g *Governance) mandateOf(r *ledger.Receipt, verifier *seal.Verifier) (*policy.Mandate, error) {
 	var bundles [][]byte
-	for _, f := range r.Intent.Files {
-		if !IsMandate(f.Name) {
-			continue
-		}
-		data, err := g.Ledger.File(r, f.Name)
+	for b, err := range g.files(r, isMandate) {
 		if err != nil {
-			return nil, asTrust(err)
+			return nil, err
 		}
-		bundles = append(bundles, data)
+		bundles = append(bundles, b.Data)
 	}
 	m, err := policy.OpenMandate(verifier, bundles...)
 	if err != nil {
@@ -88,11 +90,7 @@ func (g *Governance) corrected(now time.Time) (policy.Corrected, error) {
 
 // correctedIn counts the changes of drift in a receipt that bears a mandate.
 func (g *Governance) correctedIn(r *ledger.Receipt) (n int64, err error) {
-	bears := false
-	for _, f := range r.Intent.Files {
-		bears = bears || IsMandate(f.Name)
-	}
-	if !bears {
+	if !BearsMandate(r) {
 		return 0, nil
 	}
 	data, err := g.Ledger.Plan(r)
@@ -172,7 +170,7 @@ func (j *Judgement) keepMandate(files map[string][]byte, o Order) {
 	for i := range j.Units {
 		if j.Units[i].Allowed() && j.Units[i].ByMandate {
 			for n, bundle := range o.Mandate {
-				files[fmt.Sprintf("%s%d%s", mandateFile, n, bundleSuffix)] = bundle
+				files[fmt.Sprintf("%s%d%s", mandateFile, n, seal.BundleSuffix)] = bundle
 			}
 			return
 		}

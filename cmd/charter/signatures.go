@@ -138,7 +138,7 @@ func bundleNames(path string) ([]string, error) {
 	var names []string
 	for _, e := range entries {
 		middle, ok := strings.CutPrefix(e.Name(), base+".")
-		middle, ok2 := strings.CutSuffix(middle, ".sigstore.json")
+		middle, ok2 := strings.CutSuffix(middle, seal.BundleSuffix)
 		if ok && ok2 && middle != "" && e.Type().IsRegular() {
 			names = append(names, filepath.Join(dir, e.Name()))
 		}

@@ -32,10 +32,13 @@ func (f Fingerprint) Short() string { return f.String()[:16] }
 // Hint returns the fingerprint in the spelling in which a bundle names its key.
 func (f Fingerprint) Hint() string { return base64.StdEncoding.EncodeToString(f[:]) }
 
+// BundleSuffix ends the name of every file that is a bundle.
+const BundleSuffix = ".sigstore.json"
+
 // BundleName returns the name of the bundle in which this key signs planFile:
 // it lies beside the plan, one for each signer.
 func (f Fingerprint) BundleName(planFile string) string {
-	return planFile + "." + f.Short() + ".sigstore.json"
+	return planFile + "." + f.Short() + BundleSuffix
 }
 
 // MarshalText returns what String returns.

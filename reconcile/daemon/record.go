@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/veonahealth/charter/plan"
@@ -69,7 +68,7 @@ func (p *pass) records() []Record {
 func newRecord(r *ledger.Receipt) Record {
 	record := Record{
 		Number: r.Number, ID: r.ID.String(), Act: string(r.Intent.Act), At: r.Intent.CreatedAt, By: r.Intent.By.ID, Commit: r.Intent.Commit,
-		Reason: r.Intent.Reason, Mandate: mandated(r), States: map[string]int{}, Open: r.Outcome == nil,
+		Reason: r.Intent.Reason, Mandate: reconcile.BearsMandate(r), States: map[string]int{}, Open: r.Outcome == nil,
 	}
 	seen := map[string]bool{}
 	for _, b := range r.Intent.Batches {
@@ -82,11 +81,6 @@ func newRecord(r *ledger.Receipt) Record {
 		}
 	}
 	return record
-}
-
-// mandated reports whether a receipt bears a mandate.
-func mandated(r *ledger.Receipt) bool {
-	return slices.ContainsFunc(r.Intent.Files, func(f ledger.File) bool { return reconcile.IsMandate(f.Name) })
 }
 
 // plans are those that are open, asked for where the platform is asked too.

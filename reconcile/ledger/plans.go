@@ -12,13 +12,13 @@ import (
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/seal"
 	"github.com/veonahealth/charter/reconcile/source"
 )
 
 const (
-	maxPlans     = 10_000
-	maxBundles   = 1000
-	bundleSuffix = ".sigstore.json"
+	maxPlans   = 10_000
+	maxBundles = 1000
 )
 
 // ErrNoPlan says that a plan is not published.
@@ -137,7 +137,7 @@ func readBundles(files *source.Files, most int) (map[string][]byte, error) {
 }
 
 func isBundle(name string) bool {
-	return strings.HasSuffix(name, bundleSuffix) && fs.ValidPath(name) && !strings.Contains(name, "/")
+	return strings.HasSuffix(name, seal.BundleSuffix) && fs.ValidPath(name) && !strings.Contains(name, "/")
 }
 
 // Publish puts a plan and bundles of it where others find them, beside the
@@ -221,7 +221,7 @@ func fresh(put map[string][]byte, now *Published) map[string][]byte {
 func checkNames(put map[string][]byte) error {
 	for name, data := range put {
 		if name != planFile && !isBundle(name) {
-			return fmt.Errorf("bundle name %.80q does not end in %s", name, bundleSuffix)
+			return fmt.Errorf("bundle name %.80q does not end in %s", name, seal.BundleSuffix)
 		}
 		if name != planFile && len(data) > maxBundle {
 			return fmt.Errorf("bundle %.80q has more than %d bytes", name, maxBundle)
