@@ -275,17 +275,16 @@ type locked struct {
 func lockFile(path string) (*locked, error) {
 	var err error
 	for range lockTries {
-		if err = os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-			return nil, err
-		}
 		var lock *os.File
-		lock, err = os.OpenFile(path+".lock", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if err = os.MkdirAll(filepath.Dir(path), 0o777); err == nil {
+			lock, err = os.OpenFile(path+".lock", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		}
 		switch {
 		case err == nil:
 			return &locked{path, lock}, nil
 		case errors.Is(err, fs.ErrExist):
 			err = fmt.Errorf("%w: %s", errLocked, path+".lock")
-		case !errors.Is(err, fs.ErrNotExist): // git takes empty folders away
+		case !errors.Is(err, fs.ErrNotExist): // git takes empty folders away, between the making of two of them also
 			return nil, err
 		}
 		time.Sleep(lockWait)

@@ -164,6 +164,35 @@ func TestABranchNamedLikeOurFolderIsNoReferenceOfOurs(t *testing.T) {
 	}
 }
 
+// TestFoldersThatVanishAreMadeAgain packs the references and takes empty folders
+// away, as git does, while a reference is written below them.
+func TestFoldersThatVanishAreMadeAgain(t *testing.T) {
+	dir := repository(t, sample)
+	head := git(t, dir, "rev-parse", "HEAD")
+	stop := make(chan struct{})
+	var sweeper sync.WaitGroup
+	sweeper.Go(func() {
+		heads := filepath.Join(dir, ".git", "refs", "heads", "charter")
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = os.Remove(filepath.Join(heads, "default")), os.Remove(heads)
+			}
+		}
+	})
+	repo := open(t, dir)
+	for range 60 {
+		if err := errors.Join(repo.SetRef(branch, "", head), repo.SetRef(branch, head, "")); err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	close(stop)
+	sweeper.Wait()
+}
+
 // TestNoMoveIsLostBetweenUsAndGit lets goroutines and the real git append to one
 // reference at once, while others read it. Every success must be in the history
 // in the end, and nobody may ever see the reference gone.
