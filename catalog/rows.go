@@ -51,7 +51,17 @@ func (r Rows) Minus(other Rows) Rows {
 
 // Union returns the rows that r or other has, as a set of its own.
 func (r Rows) Union(other Rows) Rows {
-	return NewRows(slices.Concat(r, other))
+	both := make(Rows, 0, len(r)+len(other))
+	for _, row := range r {
+		for len(other) > 0 && other[0].Compare(row) < 0 {
+			both, other = append(both, other[0]), other[1:]
+		}
+		if len(other) > 0 && other[0] == row {
+			other = other[1:]
+		}
+		both = append(both, row)
+	}
+	return append(both, other...)
 }
 
 // Modules returns the modules that the rows name, sorted, each once.

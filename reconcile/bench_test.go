@@ -250,30 +250,34 @@ type put struct {
 	body            []byte
 }
 
-// BenchmarkApply writes a grant to each of a thousand tenants, beside a loop that
-// does nothing but send requests of the same size and form to as many others.
+// BenchmarkApply writes a grant to each tenant of a platform of a thousand, beside
+// a loop that does nothing but send the same requests to another such platform.
 func BenchmarkApply(b *testing.B) {
 	var ours, floor cost
 	var asked atomic.Int64
 	for b.Loop() {
 		b.StopTimer()
-		e := ehrtest.StartOn(b, b.TempDir()+"/ehr.db")
-		f := newFleet(b)
-		mine := hospitals(b, e, f, "ours", "scribe")
-		others := hospitals(b, e, f, "theirs", "scribe")
-		client := newClient(b, e.URL)
-		p := f.plan(b, client, mine...)
-		puts := bare(b, f.plan(b, client, others...), e)
-		counted := newClient(b, e.URL, func(o *ehr.Options) { o.Watch = func(ehr.Exchange) { asked.Add(1) } })
+		other, p := ungranted(b)
+		puts := bare(b, p, other)
+		e, p := ungranted(b)
+		request := signedRequest(b, p)
+		client := newClient(b, e.URL, func(o *ehr.Options) { o.Watch = func(ehr.Exchange) { asked.Add(1) } })
 		b.StartTimer()
-		floor.add(spent(b, func() error { return send(e, puts) }))
-		ours.add(spent(b, func() error { return applyAll(b, counted, p) }))
+		floor.add(spent(b, func() error { return send(other, puts) }))
+		ours.add(spent(b, func() error { return applyAll(b, client, request) }))
 	}
 	compare(b, ours, floor, asked.Load())
 }
 
-func applyAll(b *testing.B, client *ehr.Client, p *plan.Plan) error {
-	outcomes, err := reconcile.Apply(b.Context(), client, signedRequest(b, p))
+// ungranted starts a platform of a thousand tenants and plans a grant to each.
+func ungranted(b *testing.B) (*ehrtest.EHR, *plan.Plan) {
+	b.Helper()
+	e, f := ehrtest.StartOn(b, b.TempDir()+"/ehr.db"), newFleet(b)
+	return e, f.plan(b, newClient(b, e.URL), hospitals(b, e, f, "t", "scribe")...)
+}
+
+func applyAll(b *testing.B, client *ehr.Client, r reconcile.ApplyRequest) error {
+	outcomes, err := reconcile.Apply(b.Context(), client, r)
 	for _, o := range outcomes {
 		if err == nil && o.State != reconcile.Done {
 			err = fmt.Errorf("%s: %s %s", o.Tenant, o.State, o.Text)

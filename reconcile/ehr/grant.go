@@ -22,13 +22,28 @@ type wireGrant struct {
 	UpdatedBy string `json:"updated_by"`
 }
 
+var errNoRows = errors.New("a grant lacks its rows")
+
 func (w *wireGrant) parse(etag string) (catalog.Grant, error) {
+	g, err := w.head(etag)
+	if err != nil {
+		return catalog.Grant{}, err
+	}
+	if w.Rows == nil {
+		return catalog.Grant{}, errNoRows
+	}
+	g.Rows, err = parseRows(*w.Rows)
+	return g, err
+}
+
+// head is a grant but for its rows.
+func (w *wireGrant) head(etag string) (catalog.Grant, error) {
 	id, err := catalog.ParseTenantID(w.Tenant)
 	if err != nil {
 		return catalog.Grant{}, err
 	}
-	if w.Revision == nil || w.Rows == nil {
-		return catalog.Grant{}, errors.New("a grant lacks its revision or rows")
+	if w.Revision == nil {
+		return catalog.Grant{}, errors.New("a grant lacks its revision")
 	}
 	g := catalog.Grant{Tenant: id, Stamp: catalog.Stamp{Revision: *w.Revision, ETag: etag}}
 	if !g.Stamp.Valid() {
@@ -38,8 +53,7 @@ func (w *wireGrant) parse(etag string) (catalog.Grant, error) {
 		g.Batch, g.Receipt = w.Authority.Batch, w.Authority.Receipt
 	}
 	g.By = w.UpdatedBy
-	g.Rows, err = parseRows(*w.Rows)
-	return g, err
+	return g, nil
 }
 
 func parseRows(wire wireRows) (catalog.Rows, error) {
@@ -58,13 +72,12 @@ func parseRows(wire wireRows) (catalog.Rows, error) {
 	return catalog.NewRows(rows), nil
 }
 
-// of is parse for the grant of a tenant that is known.
-func (w *wireGrant) of(id catalog.TenantID, etag string) (catalog.Grant, error) {
-	g, err := w.parse(etag)
-	if err == nil && g.Tenant != id {
-		err = fmt.Errorf("it answers with the grant of tenant %s", g.Tenant)
+// whose refuses the grant of another tenant than the one that was asked for.
+func whose(g catalog.Grant, id catalog.TenantID) error {
+	if g.Tenant != id {
+		return fmt.Errorf("it answers with the grant of tenant %s", g.Tenant)
 	}
-	return g, err
+	return nil
 }
 
 // Grant reads a tenant's grant.
@@ -75,7 +88,10 @@ func (c *Client) Grant(ctx context.Context, id catalog.TenantID) (catalog.Grant,
 	if err != nil {
 		return catalog.Grant{}, err
 	}
-	g, err := w.of(id, header.Get("ETag"))
+	g, err := w.parse(header.Get("ETag"))
+	if err == nil {
+		err = whose(g, id)
+	}
 	if err != nil {
 		return catalog.Grant{}, &UnknownError{"GET " + path, err}
 	}

@@ -156,9 +156,9 @@ func TestAGrantThatIsNotWholeIsUnknown(t *testing.T) {
 	for name, c := range map[string]struct {
 		body, etag, says string
 	}{
-		"no revision":            {`{"tenant":"mercy","rows":[]}`, etag, "lacks its revision or rows"},
-		"no rows":                {`{"tenant":"mercy","revision":7}`, etag, "lacks its revision or rows"},
-		"rows of null":           {`{"tenant":"mercy","revision":7,"rows":null}`, etag, "lacks its revision or rows"},
+		"no revision":            {`{"tenant":"mercy","rows":[]}`, etag, "lacks its revision"},
+		"no rows":                {`{"tenant":"mercy","revision":7}`, etag, "lacks its rows"},
+		"rows of null":           {`{"tenant":"mercy","revision":7,"rows":null}`, etag, "lacks its rows"},
 		"no tenant":              {`{"revision":7,"rows":[]}`, etag, "tenant id"},
 		"another tenant":         {strings.Replace(grantOf7, "mercy", "grace", 1), etag, "grant of tenant grace"},
 		"no ETag":                {grantOf7, "", "ETag"},

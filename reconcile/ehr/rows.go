@@ -1,7 +1,6 @@
 package ehr
 
 import (
-	stdjson "encoding/json"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -91,14 +90,17 @@ func appendRows(text []byte, rows catalog.Rows) []byte {
 	return append(text, ']')
 }
 
-// grantBody is the body of a write of rows.
-func grantBody(authority *Authority, rows catalog.Rows) ([]byte, error) {
-	by, err := stdjson.Marshal(authority)
+// grantBody is the body of a write of rows, and the part of it that they are.
+func grantBody(authority *Authority, rows catalog.Rows) (body, written []byte, err error) {
+	by, err := json.Marshal(authority)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	const perRow = 64 // bytes, about
-	text := make([]byte, 0, len(by)+perRow*len(rows)+perRow)
-	text = append(append(text, `{"authority":`...), by...)
-	return append(appendRows(append(text, `,"rows":`...), rows), '}'), nil
+	body = make([]byte, 0, len(by)+perRow*len(rows)+perRow)
+	body = append(append(body, `{"authority":`...), by...)
+	body = append(body, `,"rows":`...)
+	start := len(body)
+	body = append(appendRows(body, rows), '}')
+	return body, body[start : len(body)-1], nil
 }

@@ -36,7 +36,7 @@ func TestABodyOfRowsIsWhatAnEncoderWrites(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		rows := someRows(t)
-		got, err := grantBody(authority, rows)
+		got, written, err := grantBody(authority, rows)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,6 +46,9 @@ func TestABodyOfRowsIsWhatAnEncoderWrites(t *testing.T) {
 		}
 		if string(got) != string(want) {
 			t.Fatal(cmp.Diff(string(want), string(got)))
+		}
+		if want := appendRows(nil, rows); string(written) != string(want) {
+			t.Fatalf("%s, want %s", written, want)
 		}
 		read, plain := plainRows(string(appendRows(nil, rows)))
 		if again, err := parseRows(read); err != nil || !plain || !slices.Equal(again, rows) {

@@ -101,7 +101,7 @@ func TestAStreamThatIsNotWholeIsUnknown(t *testing.T) {
 		"a line with a key twice":       {streams(`{"tenant":"a","tenant":"b","revision":7,"rows":[],"etag":"\"7\""}`, lastLine(1)), "duplicate"},
 		"two values on a line":          {streams(line("a")+line("b"), lastLine(2)), "line 1"},
 		"a grant without an ETag":       {streams(`{"tenant":"a","revision":7,"rows":[]}`, lastLine(1)), "ETag"},
-		"a grant without rows":          {streams(`{"tenant":"a","revision":7,"etag":"\"7\""}`, lastLine(1)), "lacks its revision or rows"},
+		"a grant without rows":          {streams(`{"tenant":"a","revision":7,"etag":"\"7\""}`, lastLine(1)), "lacks its rows"},
 		"cut in the middle of a line":   {lines(drops, line("a")+"\n", cut), "broke off after 1 grants"},
 		"cut between two lines":         {lines(drops, line("a")+"\n"), "broke off after 1 grants"},
 		"cut before the last line":      {lines(drops, line("a")+"\n", line("b")+"\n"), "broke off after 2 grants"},

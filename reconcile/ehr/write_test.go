@@ -104,6 +104,15 @@ func TestEveryTryOfAWriteIsTheSame(t *testing.T) {
 	}
 }
 
+// TestRowsThatComeBackInAnotherSpellingAreTheSame answers a write in another
+// order, with spaces, escapes and a field that nobody knows.
+func TestRowsThatComeBackInAnotherSpellingAreTheSame(t *testing.T) {
+	const other = `{ "rows": [ {"module": "l\u0061b", "since": 1, "facility": "main"} ], "tenant": "mercy", "revision": 7 }`
+	if stamp, err := put(t, play(t, gives(other, "ETag", etag)).client(t)); err != nil || stamp != (catalog.Stamp{Revision: 7, ETag: etag}) {
+		t.Errorf("%+v, %v", stamp, err)
+	}
+}
+
 func TestAWriteThatWasNotAnsweredAsAskedIsUnknown(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
@@ -112,6 +121,8 @@ func TestAWriteThatWasNotAnsweredAsAskedIsUnknown(t *testing.T) {
 		"other rows":                 {gives(strings.Replace(grantOf7, `"lab"}`, `"rx"}`, 1), "ETag", etag), "other rows"},
 		"more rows":                  {gives(strings.Replace(grantOf7, `[{`, `[{"facility":"annex","module":"lab"},{`, 1), "ETag", etag), "other rows"},
 		"no rows":                    {gives(`{"tenant":"mercy","revision":7,"rows":[]}`, "ETag", etag), "other rows"},
+		"without rows":               {gives(`{"tenant":"mercy","revision":7}`, "ETag", etag), "lacks its rows"},
+		"rows of null":               {gives(`{"tenant":"mercy","revision":7,"rows":null}`, "ETag", etag), "lacks its rows"},
 		"another tenant's":           {gives(strings.Replace(grantOf7, "mercy", "grace", 1), "ETag", etag), "grace"},
 		"no ETag":                    {gives(grantOf7), "ETag"},
 		"nothing":                    {says(204, "", ""), "204"},
