@@ -32,8 +32,8 @@ func (w *wireGrant) parse(etag string) (catalog.Grant, error) {
 	if w.Rows == nil {
 		return catalog.Grant{}, errNoRows
 	}
-	g.Rows, err = parseRows(*w.Rows)
-	return g, err
+	g.Rows = catalog.NewRows(*w.Rows)
+	return g, nil
 }
 
 // head is a grant but for its rows.
@@ -54,22 +54,6 @@ func (w *wireGrant) head(etag string) (catalog.Grant, error) {
 	}
 	g.By = w.UpdatedBy
 	return g, nil
-}
-
-func parseRows(wire wireRows) (catalog.Rows, error) {
-	rows := make([]catalog.Row, len(wire))
-	for i, w := range wire {
-		facility, err := catalog.ParseFacilityID(w.Facility)
-		if err != nil {
-			return nil, err
-		}
-		module, err := catalog.ParseEHRModule(w.Module)
-		if err != nil {
-			return nil, err
-		}
-		rows[i] = catalog.Row{Facility: facility, Module: module}
-	}
-	return catalog.NewRows(rows), nil
 }
 
 // whose refuses the grant of another tenant than the one that was asked for.

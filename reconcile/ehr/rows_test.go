@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
@@ -47,12 +48,8 @@ func TestABodyOfRowsIsWhatAnEncoderWrites(t *testing.T) {
 		if string(got) != string(want) {
 			t.Fatal(cmp.Diff(string(want), string(got)))
 		}
-		if want := appendRows(nil, rows); string(written) != string(want) {
-			t.Fatalf("%s, want %s", written, want)
-		}
-		read, plain := plainRows(string(appendRows(nil, rows)))
-		if again, err := parseRows(read); err != nil || !plain || !slices.Equal(again, rows) {
-			t.Fatalf("%v %v, want %v: %v", again, plain, rows, err)
+		if again, plain := catalog.ParseRows(string(written)); !plain || !slices.Equal(again, rows) {
+			t.Fatalf("%v %v, want %v", again, plain, rows)
 		}
 	})
 }
@@ -70,16 +67,20 @@ func FuzzRows(f *testing.F) {
 		var got struct {
 			Rows wireRows `json:"rows"`
 		}
-		var want struct {
-			Rows []wireRow `json:"rows"`
+		var whole struct {
+			Rows jsontext.Value `json:"rows"`
 		}
 		body := []byte(`{"rows":` + text + `}`)
-		gotErr, wantErr := decode(body, &got), decode(body, &want)
+		gotErr, wantErr := decode(body, &got), decode(body, &whole)
+		var want []catalog.Row
+		if wantErr == nil {
+			want, wantErr = anyRows(whole.Rows)
+		}
 		if (gotErr == nil) != (wantErr == nil) {
 			t.Fatalf("%v, a decoder says %v", gotErr, wantErr)
 		}
-		if gotErr == nil && !slices.Equal(got.Rows, want.Rows) {
-			t.Errorf("%v, a decoder reads %v", got.Rows, want.Rows)
+		if gotErr == nil && !slices.Equal(got.Rows, want) {
+			t.Errorf("%v, a decoder reads %v", got.Rows, want)
 		}
 	})
 }

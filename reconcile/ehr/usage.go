@@ -29,11 +29,11 @@ func (c *Client) Usage(ctx context.Context, id catalog.TenantID) (map[catalog.Ro
 	}
 	used := map[catalog.Row]int64{}
 	for _, item := range *w.Items {
-		rows, err := parseRows([]wireRow{item.wireRow})
+		row, err := item.parse()
 		if err != nil || item.Requests < 0 {
 			return nil, &UnknownError{"GET " + path, errors.Join(err, errors.New("it counts what cannot be counted"))}
 		}
-		used[rows[0]] += item.Requests
+		used[row] += item.Requests
 	}
 	return used, nil
 }

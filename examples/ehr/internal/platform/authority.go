@@ -142,7 +142,7 @@ func authorised(v View, id catalog.TenantID) (rows catalog.Rows, err error) {
 }
 
 func putAuthorised(tx Tx, id catalog.TenantID, rows catalog.Rows) error {
-	_, err := put(tx, moment{seq: unversioned}, Authorised, id.String(), authorisedRows{rowsJSON(rows)})
+	_, err := put(tx, moment{seq: unversioned}, Authorised, id.String(), authorisedRows{rows.AppendJSON(nil)})
 	return err
 }
 

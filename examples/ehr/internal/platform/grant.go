@@ -18,7 +18,7 @@ type Grant struct {
 	Tenant    catalog.TenantID
 	Stamp     catalog.Stamp  // revision and entity tag
 	Modules   jsontext.Value // array of the modules that the rows name, sorted
-	Rows      jsontext.Value // array of the rows, sorted, as rowsJSON spells them
+	Rows      jsontext.Value // array of the rows, sorted, as AppendJSON spells them
 	Authority jsontext.Value // of the newest write; nil where it gave none
 	UpdatedAt string         // of the newest write, as timeForm has it
 	UpdatedBy string         // the actor of the newest write
@@ -28,7 +28,7 @@ type Grant struct {
 // newGrant returns a grant of rows, which must be sorted. It has neither author
 // nor authority until it is put.
 func newGrant(tenant catalog.TenantID, revision int64, rows catalog.Rows) *Grant {
-	encoded := rowsJSON(rows)
+	encoded := jsontext.Value(rows.AppendJSON(nil))
 	return &Grant{
 		Tenant:  tenant,
 		Stamp:   catalog.Stamp{Revision: revision, ETag: entityTag(revision, encoded)},
@@ -41,26 +41,6 @@ func newGrant(tenant catalog.TenantID, revision int64, rows catalog.Rows) *Grant
 func (g *Grant) put(tx Tx, m moment, w Write) error {
 	g.Authority, g.UpdatedAt, g.UpdatedBy, g.Seq = w.Authority, m.at, w.Actor, m.seq
 	return tx.PutGrant(g)
-}
-
-// rowsJSON spells rows in the one way that Holds looks for. Identifiers hold no
-// character that JSON escapes.
-func rowsJSON(rows catalog.Rows) jsontext.Value {
-	const perRow = 48
-	out := append(make([]byte, 0, perRow*len(rows)+2), '[')
-	for i, row := range rows {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = appendRow(out, row)
-	}
-	return append(out, ']')
-}
-
-func appendRow(out []byte, row catalog.Row) []byte {
-	out = append(append(out, `{"facility":"`...), row.Facility.String()...)
-	out = append(append(out, `","module":"`...), row.Module.String()...)
-	return append(out, `"}`...)
 }
 
 func modulesJSON(modules []catalog.EHRModule) jsontext.Value {
@@ -78,7 +58,7 @@ func modulesJSON(modules []catalog.EHRModule) jsontext.Value {
 // text, which cannot stand in the rows for anything else, and so need not decode
 // a grant for each request of the clinical app.
 func (g *Grant) Holds(row catalog.Row) bool {
-	return bytes.Contains(g.Rows, appendRow(nil, row))
+	return bytes.Contains(g.Rows, row.AppendJSON(nil))
 }
 
 // rows decodes the grant's rows.

@@ -21,6 +21,10 @@ const (
 	MaxAuthority = 256 << 10
 )
 
+// largest is the number that a larger one than any double is cut to when it is
+// made canonical.
+var largest = []byte("1.7976931348623157e+308")
+
 // request is the body of a write: what it says, and what allows it.
 type request[T any] struct {
 	Body      T              `json:",embed"`
@@ -152,7 +156,11 @@ func checkAuthority(authority jsontext.Value) (jsontext.Value, error) {
 	case len(authority) > MaxAuthority:
 		return nil, problemf(tooLarge, "authority: larger than %d bytes", MaxAuthority)
 	}
-	canonical, err := jcs.Transform(authority)
+	canonical := authority.Clone()
+	err := canonical.Canonicalize()
+	if err == nil && bytes.Contains(canonical, largest) { // or it stands for what no number of RFC 8785 is
+		canonical, err = jcs.Transform(authority)
+	}
 	if err != nil {
 		return nil, problemf(string(platform.Invalid), "authority: has no RFC 8785 form")
 	}

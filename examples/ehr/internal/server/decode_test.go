@@ -24,7 +24,8 @@ func FuzzDecode(f *testing.F) {
 		`{"rows":[]} x`, `[]`, `null`, `{`, ``, `{"rows":[{"facility":"main","module":"RX"}]}`,
 		`{"rows":[],"authority":null}`, `{"rows":[],"authority":{"n":1e400}}`, `{"rows":[],"authority":[]}`,
 		"{\"rows\":[],\"authority\":{\"\xff\":1}}", `{"rows":[],"authority":{"a":"\ud800"}}`,
-		`{"rows":[],"authority":{"n":-0,"m":1E3,"o":0.1e-7}}`,
+		`{"rows":[],"authority":{"n":-0,"m":1E3,"o":0.1e-7}}`, `{"rows":[],"authority":{"n":1.7976931348623157e+308}}`,
+		`{"rows":[],"authority":{"n":-1e309}}`, `{"rows":[],"authority":{"\ud83d\ude00":1,"\ufb33":2,"1.7976931348623157e+308":3}}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -56,6 +57,32 @@ func FuzzDecode(f *testing.F) {
 		}
 		checkCanonical(t, said.Authority)
 	})
+}
+
+// TestANumberThatNoDoubleIsIsRefused, be it first or last, and the largest is not.
+func TestANumberThatNoDoubleIsIsRefused(t *testing.T) {
+	for number, refused := range map[string]bool{"1e400": true, "-1e309": true, "1.7976931348623157e+308": false, "1e-400": false} {
+		_, err := decode[grantBody]([]byte(`{"rows":[],"authority":{"n":` + number + `}}`))
+		if (err != nil) != refused {
+			t.Errorf("%s: %v", number, err)
+		}
+	}
+}
+
+// TestAWrongRowIsNamedByItsPlace refuses rows in spellings that are read fast, and
+// in others.
+func TestAWrongRowIsNamedByItsPlace(t *testing.T) {
+	for text, place := range map[string]string{
+		`{"rows":[{"facility":"a","module":"b"},{"facility":"A","module":"b"}]}`:       "/rows/1/facility",
+		`{"rows": [{"facility": "a", "module": 1}]}`:                                   "/rows/0/module",
+		`{"rows":[{"facility":"a","module":"b"},{"facility":"a","module":"b","x":1}]}`: "/rows/1/x",
+		`{"rows":{"facility":"a","module":"b"}}`:                                       "/rows",
+	} {
+		_, err := decode[grantBody]([]byte(text))
+		if p, ok := err.(*problem); !ok || !strings.Contains(p.Detail, `"`+place+`"`) {
+			t.Errorf("%s: %v, want a word on %s", text, err, place)
+		}
+	}
 }
 
 // checkCanonical checks that an authority has one canonical form, by two

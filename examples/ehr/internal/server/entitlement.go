@@ -3,9 +3,13 @@ package server
 import (
 	"bufio"
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/examples/ehr/internal/platform"
@@ -25,7 +29,36 @@ func (s *Server) grant(x *exchange) error {
 
 // grantBody is what a client says a grant is to be.
 type grantBody struct {
-	Rows []catalog.Row `json:"rows"`
+	Rows rowList `json:"rows"`
+}
+
+// rowList is what a client says a grant's rows are to be, in any order.
+type rowList []catalog.Row
+
+// MarshalJSONTo implements json.MarshalerTo.
+func (l rowList) MarshalJSONTo(e *jsontext.Encoder) error {
+	if l == nil { // which is not the same as none
+		return e.WriteToken(jsontext.Null)
+	}
+	return e.WriteValue(catalog.Rows(l).AppendJSON(nil))
+}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (l *rowList) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	at := d.StackPointer()
+	text, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	if rows, plain := catalog.ParseRows(string(text)); plain {
+		*l = rows
+		return nil
+	}
+	err = json.Unmarshal(text, (*[]catalog.Row)(l), d.Options())
+	if wrong, ok := errors.AsType[*json.SemanticError](err); ok {
+		wrong.JSONPointer = at + wrong.JSONPointer
+	}
+	return err
 }
 
 func (s *Server) replaceGrant(x *exchange, w platform.Write, said grantBody) (platform.Answer, error) {
