@@ -96,7 +96,6 @@ func Apply(ctx context.Context, e EHR, r ApplyRequest) ([]Outcome, error) {
 	write, cancel := outlast(ctx)
 	defer cancel()
 	a.ctx, a.write = ctx, write
-	a.organisations = sync.OnceValues(func() (map[string]catalog.LiveOrganisation, error) { return e.Organisations(ctx) })
 	if err := a.run(platform); err != nil && ctx.Err() == nil {
 		a.giveUp(err)
 	}
@@ -171,6 +170,7 @@ type signed struct {
 
 func newApplier(e EHR, r ApplyRequest) (*applier, error) {
 	a := &applier{ehr: e, request: r, outcomes: make([]Outcome, len(r.Plan.Batches))}
+	a.organisations = sync.OnceValues(func() (map[string]catalog.LiveOrganisation, error) { return e.Organisations(a.ctx) })
 	for i := range r.Plan.Batches {
 		b := &r.Plan.Batches[i]
 		a.outcomes[i] = Outcome{Batch: b.Digest, Path: requestPath(b), State: NotTried, Subject: string(b.Subject), Tenant: b.Tenant, Text: beforeItsTurn}

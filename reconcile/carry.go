@@ -298,7 +298,7 @@ const abandoned = 15 * time.Minute
 func (g *Governance) resume(ctx context.Context, e EHR, w ledger.Writer, digest plan.Digest) (*ledger.Receipt, error) {
 	r, err := g.Ledger.Unfinished()
 	if err != nil || r == nil {
-		return nil, err
+		return nil, asTrust(err)
 	}
 	switch {
 	case r.Intent.Plan != nil && *r.Intent.Plan == digest:
@@ -315,7 +315,7 @@ func (g *Governance) settle(ctx context.Context, e EHR, w ledger.Writer, r *ledg
 	results := ledger.Results{Audit: r.Intent.Audit}
 	states := map[plan.Digest]State{}
 	if data, err := g.Ledger.Plan(r); err != nil {
-		return err
+		return asTrust(err)
 	} else if data != nil {
 		p, err := plan.Recorded(data)
 		if err != nil {
@@ -332,14 +332,14 @@ func (g *Governance) settle(ctx context.Context, e EHR, w ledger.Writer, r *ledg
 		}
 		results.Batches = append(results.Batches, ledger.Result{Digest: b.Digest, State: state, Text: "the apply was cut off"})
 	}
-	return g.Ledger.Outcome(ctx, w, r.ID, results)
+	return asTrust(g.Ledger.Outcome(ctx, w, r.ID, results))
 }
 
 // replayed refuses a plan that a receipt says was carried out whole.
 func (g *Governance) replayed(digest plan.Digest) error {
 	r, found, err := g.Ledger.Carried(digest)
 	if err != nil || !found || r.Outcome == nil {
-		return err
+		return asTrust(err)
 	}
 	for i, result := range r.Outcome.Batches {
 		if b := r.Intent.Batches[i]; b.At == nil && result.State != ledger.Done && result.State != ledger.Already {
@@ -456,7 +456,7 @@ func (g *Governance) recovered() (time.Time, error) {
 	}
 	r, err := g.Ledger.At(slices.Max(receipts))
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, asTrust(err)
 	}
 	return r.Intent.CreatedAt.Truncate(time.Second), nil
 }

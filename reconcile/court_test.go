@@ -213,6 +213,27 @@ func (c *court) carry(file []byte, bundles ...reconcile.Bundle) (*reconcile.Carr
 	})
 }
 
+// begin writes the receipt of a plan that is then cut off.
+func (c *court) begin(file []byte) ledger.ID {
+	c.t.Helper()
+	p := must(plan.Decode(file))(c.t)
+	intent := ledger.Intent{Act: ledger.Apply, At: c.now, Commit: p.Source.Commit, Tree: p.Source.Tree, Instance: p.Instance, Approvals: []ledger.Approval{}, Batches: []ledger.Batch{}}
+	for _, b := range p.Batches {
+		intent.Batches = append(intent.Batches, ledger.Batch{Digest: b.Digest, Subject: b.Subject, Tenant: b.Tenant})
+	}
+	r, err := must(c.open())(c.t).Ledger.Intent(c.t.Context(), c.writer("ci"), ledger.Draft{Intent: intent, Plan: file})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return r.ID
+}
+
+// writer signs receipts with somebody's key.
+func (c *court) writer(who string) ledger.Writer {
+	key := c.keys[who]
+	return ledger.Writer{By: ledger.By{Fingerprint: key.PublicKey().Fingerprint().String(), ID: who}, Sign: key.SignCommit, Now: c.clock}
+}
+
 // ship commits, plans, approves by bob and carries out what must be done whole.
 func (c *court) ship(message string) {
 	c.t.Helper()

@@ -132,24 +132,9 @@ func TestWhatIsApprovedGoesAheadAndTheRestStaysPending(t *testing.T) {
 // another plan blocks for a while and is then ended with what the platform shows.
 func TestAReceiptWithoutAnOutcomeIsTakenUp(t *testing.T) {
 	c := newCourt(t)
-	p, file := c.plan()
+	_, file := c.plan()
 	digest := plan.DigestOf(file)
-	begin := func(file []byte) ledger.ID {
-		g := must(c.open())(t)
-		intent := ledger.Intent{Act: ledger.Apply, At: c.now, Commit: p.Source.Commit, Tree: p.Source.Tree, Instance: p.Instance, Approvals: []ledger.Approval{}, Batches: []ledger.Batch{}}
-		for _, b := range must(plan.Decode(file))(t).Batches {
-			intent.Batches = append(intent.Batches, ledger.Batch{Digest: b.Digest, Subject: b.Subject, Tenant: b.Tenant})
-		}
-		r, err := g.Ledger.Intent(t.Context(), ledger.Writer{
-			By:   ledger.By{Fingerprint: c.keys["ci"].PublicKey().Fingerprint().String(), ID: "ci"},
-			Sign: c.keys["ci"].SignCommit, Now: c.clock,
-		}, ledger.Draft{Intent: intent, Plan: file})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r.ID
-	}
-	open := begin(file)
+	open := c.begin(file)
 	done, err := c.carry(file, c.bundle("ann", file, seal.Approve))
 	if err != nil || done.Receipt != open.String() {
 		t.Fatalf("receipt %v, want %s; %v", done, open, err)
@@ -157,7 +142,7 @@ func TestAReceiptWithoutAnOutcomeIsTakenUp(t *testing.T) {
 	c.tenant("a", "")
 	c.commit("another")
 	_, other := c.plan()
-	begin(other)
+	c.begin(other)
 	c.tenant("a", `grants: ward: reason: "x"`)
 	c.commit("more")
 	_, newer := c.plan()
@@ -172,6 +157,45 @@ func TestAReceiptWithoutAnOutcomeIsTakenUp(t *testing.T) {
 	}
 	if digest == plan.DigestOf(other) || c.ehr.Gate(t, "a", "main", "/ward") != 200 {
 		t.Error("the newer plan was not carried out")
+	}
+}
+
+// What the platform has of a plan of organisations and tenants that was cut off, it
+// is asked for too.
+func TestAReceiptOfAnOnboardingThatWasCutOffIsEnded(t *testing.T) {
+	c := newCourt(t)
+	_, file := c.plan()
+	c.begin(file)
+	c.now = c.now.Add(time.Hour)
+	c.ship("the same, planned anew")
+	g := must(c.open())(t)
+	r := must(g.Ledger.At(1))(t)
+	for _, b := range r.Outcome.Batches {
+		if b.State != ledger.State(reconcile.NotTried) {
+			t.Errorf("the receipt that was cut off says %s", b.State)
+		}
+	}
+}
+
+// That the ledger was rewritten is a matter of trust, also where it is noticed only
+// when somebody else's receipt is ended.
+func TestALedgerThatIsRewrittenWhileAReceiptIsEndedIsNotTrusted(t *testing.T) {
+	c := newCourt(t)
+	_, file := c.plan()
+	c.begin(file)
+	c.tenant("a", "")
+	c.commit("another")
+	c.now = c.now.Add(time.Hour)
+	_, newer := c.plan()
+	g := must(c.open())(t)
+	branch := ledger.Branch(catalog.DefaultEnvironment)
+	c.git("update-ref", branch, c.git("commit-tree", branch+"^{tree}", "-p", branch+"~1", "-m", "another intent"))
+	_, err := g.Carry(t.Context(), c.client, reconcile.Order{
+		Plan: must(plan.Decode(newer))(t), File: newer, Bundles: []reconcile.Bundle{c.bundle("bob", newer, seal.Approve)}, Signer: c.keys["ci"].Signer,
+	})
+	var untrusted *reconcile.TrustError
+	if !errors.As(err, &untrusted) || !strings.Contains(err.Error(), "the ledger was rewritten") {
+		t.Fatalf("error %v", err)
 	}
 }
 
