@@ -33,7 +33,7 @@ type keyPair struct {
 // keys are made once: opening one takes a while, on purpose.
 var keys = sync.OnceValues(func() (map[string]keyPair, error) {
 	all := map[string]keyPair{}
-	for _, name := range []string{"ann", "bob", "ci"} {
+	for _, name := range []string{"ann", "bob", "ci", "ci2"} {
 		private, public, err := seal.GenerateKey([]byte(name))
 		if err != nil {
 			return nil, err
@@ -216,16 +216,21 @@ func (c *court) carry(file []byte, bundles ...reconcile.Bundle) (*reconcile.Carr
 // begin writes the receipt of a plan that is then cut off.
 func (c *court) begin(file []byte) ledger.ID {
 	c.t.Helper()
+	r, err := must(c.open())(c.t).Ledger.Intent(c.t.Context(), c.writer("ci"), c.draft(file))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return r.ID
+}
+
+// draft is the receipt of a plan that is carried out whole, by nobody's approval.
+func (c *court) draft(file []byte) ledger.Draft {
 	p := must(plan.Decode(file))(c.t)
 	intent := ledger.Intent{Act: ledger.Apply, At: c.now, Commit: p.Source.Commit, Tree: p.Source.Tree, Instance: p.Instance, Approvals: []ledger.Approval{}, Batches: []ledger.Batch{}}
 	for _, b := range p.Batches {
 		intent.Batches = append(intent.Batches, ledger.Batch{Digest: b.Digest, Subject: b.Subject, Tenant: b.Tenant})
 	}
-	r, err := must(c.open())(c.t).Ledger.Intent(c.t.Context(), c.writer("ci"), ledger.Draft{Intent: intent, Plan: file})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return r.ID
+	return ledger.Draft{Intent: intent, Plan: file}
 }
 
 // writer signs receipts with somebody's key.

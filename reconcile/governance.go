@@ -132,12 +132,12 @@ func (g *Governance) roster(ctx context.Context, pin ledger.Pin) (*policy.Roster
 // Signer implements ledger.Trust: a machine that may apply signs what is carried
 // out; what founds the ledger, mends it or seals a range of commits may be signed
 // by a person who holds policy.write too.
-func (g *Governance) Signer(ctx context.Context, in ledger.Pin, act ledger.Act, object []byte) (ledger.By, error) {
+func (g *Governance) Signer(ctx context.Context, in ledger.Pin, act ledger.Act, after time.Time, object []byte) (ledger.By, error) {
 	roster, err := g.roster(ctx, in)
 	if err != nil {
 		return ledger.By{}, err
 	}
-	h, err := roster.Signed(object)
+	h, err := roster.Signed(object, after)
 	if err != nil {
 		return ledger.By{}, err
 	}

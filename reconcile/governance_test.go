@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -216,6 +217,29 @@ func TestThePolicyThatWasAppliedLastJudgesTheNext(t *testing.T) {
 	}
 	if g := must(c.open())(t); !must(g.Roster(t.Context()))(t).Policy().Holds(must(g.Roster(t.Context()))(t).Policy().Person("ann"), "policy.write") {
 		t.Error("the new policy is not in force")
+	}
+}
+
+// Whoever stole an applier's key chooses the date of what they sign with it, but not
+// what stands before it.
+func TestAReceiptByARevokedKeyIsRefusedHoweverItIsDated(t *testing.T) {
+	c := newCourt(t)
+	founded := c.now
+	c.now = c.now.Add(time.Hour)
+	c.write("policy/stolen.cue", fmt.Sprintf("package policy\n\nappliers: ci2: {keys: [%q], may: [\"apply\"]}\nrevoked: [{fingerprint: %q, since: %q}]\n",
+		c.keys["ci2"].pem, c.keys["ci"].PublicKey().Fingerprint(), c.now.Add(-time.Minute).Format(time.RFC3339)))
+	c.ship("ci's key was stolen")
+	c.tenant("a", "")
+	c.commit("another")
+	_, file := c.plan()
+	c.now = founded
+	g, draft := must(c.open())(t), c.draft(file)
+	if _, err := g.Ledger.Intent(t.Context(), c.writer("ci"), draft); err == nil {
+		t.Error("the thief's receipt is taken by the thief's own charter")
+	}
+	var untrusted *reconcile.TrustError
+	if _, err := c.open(); !errors.As(err, &untrusted) || !strings.Contains(err.Error(), "applier ci and was revoked since") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -44,8 +44,10 @@ func (r *Roster) Holder(key seal.Fingerprint, at time.Time) (Holder, error) {
 }
 
 // Signed returns who signed a commit of the ledger, given the whole object: a
-// person or a machine whose key was in force at the date that the commit bears.
-func (r *Roster) Signed(object []byte) (Holder, error) {
+// person or a machine whose key was in force at the date that the commit bears, or
+// at that of the commit before it where that is later: nobody goes on from a
+// commit before it is there.
+func (r *Roster) Signed(object []byte, after time.Time) (Holder, error) {
 	keys := make([]seal.CommitKey, 0, len(r.holders))
 	for _, h := range r.holders {
 		keys = append(keys, h.key)
@@ -54,7 +56,11 @@ func (r *Roster) Signed(object []byte) (Holder, error) {
 	if err != nil {
 		return Holder{}, err
 	}
-	h, err := r.Holder(signature.Signer, signature.At)
+	at := signature.At
+	if at.Before(after) {
+		at = after
+	}
+	h, err := r.Holder(signature.Signer, at)
 	if err != nil {
 		return Holder{}, fmt.Errorf("the commit's signature: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/reconcile/source"
@@ -15,8 +16,11 @@ import (
 type Trust interface {
 	// Signer returns who signed a commit object, as git stores it, if the policy
 	// in force lets them sign a receipt of this act. The founding's policy is the
-	// one that it pins. An error means that nobody did who may.
-	Signer(ctx context.Context, in Pin, act Act, object []byte) (By, error)
+	// one that it pins. after is the date of the commit before: as a commit bears
+	// the date that its signer chose, one that is older is taken for no older than
+	// that, or a key that was revoked could go on in the past. An error means that
+	// nobody did who may.
+	Signer(ctx context.Context, in Pin, act Act, after time.Time, object []byte) (By, error)
 }
 
 const maxCommits = 2_000_000 // of one ledger
@@ -26,8 +30,10 @@ type chain struct {
 	repo  *source.Repository
 	trust Trust
 	index *index
-	// last is the tree of the newest verified commit, newest its receipt.
+	// last is the tree of the newest verified commit, when its date, newest its
+	// receipt.
 	last   *source.Files
+	when   time.Time
 	newest *Receipt
 }
 
@@ -94,7 +100,7 @@ func (c *chain) take(ctx context.Context, commit *source.CommitData) error {
 	if err != nil {
 		return err
 	}
-	c.last = files
+	c.last, c.when = files, commit.When
 	return nil
 }
 
@@ -203,7 +209,11 @@ func (c *chain) signed(ctx context.Context, in Pin, act Act, by By, commit *sour
 	if commit.Message != message {
 		return errors.New("its message does not name what it adds")
 	}
-	signer, err := c.trust.Signer(ctx, in, act, commit.Object)
+	after, err := c.after()
+	if err != nil {
+		return err
+	}
+	signer, err := c.trust.Signer(ctx, in, act, after, commit.Object)
 	if err != nil {
 		return err
 	}
@@ -211,6 +221,19 @@ func (c *chain) signed(ctx context.Context, in Pin, act Act, by By, commit *sour
 		return fmt.Errorf("%s signed it, and it says that %s did", signer.ID, by.ID)
 	}
 	return nil
+}
+
+// after is the date of the newest verified commit, which is read again after the
+// index came out of a cache; zero before the first.
+func (c *chain) after() (time.Time, error) {
+	if c.when.IsZero() && c.index.Tip != "" {
+		tip, err := c.repo.ReadCommit(c.index.Tip)
+		if err != nil {
+			return time.Time{}, err
+		}
+		c.when = tip.When
+	}
+	return c.when, nil
 }
 
 // adds reports as an error that a commit does anything else than to add files

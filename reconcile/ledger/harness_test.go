@@ -42,7 +42,7 @@ type ring struct {
 	key seal.PublicKey
 }
 
-func (k keyring) Signer(_ context.Context, _ ledger.Pin, _ ledger.Act, object []byte) (ledger.By, error) {
+func (k keyring) Signer(_ context.Context, _ ledger.Pin, _ ledger.Act, _ time.Time, object []byte) (ledger.By, error) {
 	var keys []seal.PublicKey
 	for _, r := range k {
 		keys = append(keys, r.key)
