@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 	"github.com/veonahealth/charter/cmd/charter/internal/view"
 	"github.com/veonahealth/charter/plan/policy"
 	"github.com/veonahealth/charter/plan/seal"
+	"github.com/veonahealth/charter/reconcile"
 )
 
 type approveOptions struct {
@@ -20,6 +22,7 @@ type approveOptions struct {
 	decision seal.Decision
 	key      keyFlags
 	approval approvalFlags
+	root     rootFlag
 	glass    bool // break a brake's glass, instead of approving
 }
 
@@ -27,7 +30,8 @@ func (a *app) newApprove() *cobra.Command {
 	cmd, o := a.newDecision("approve", "Approve a plan, and publish that", seal.Approve, `Approve signs exactly what a plan says, as sign does, and pushes the plan and the
 signature to where others find them (charter plans). The approval is of the plan's
 batches: it counts for them in any other plan too, until one is done. A plan that
-is open already is named by its digest.
+is open already is named by its digest. Where the ledger's root is given, it says at
+once if the approval does not count.
 
 With --break-glass it signs something else: that for this plan, and until
 --not-after, a brake may be passed that the policy's break_glass names (a threshold,
@@ -58,6 +62,7 @@ func (a *app) newDecision(verb, short string, decision seal.Decision, long, exam
 	bindRepo(cmd, &o.repo.repo)
 	o.key.bind(cmd)
 	o.approval.bind(cmd)
+	o.root.bind(cmd)
 	return cmd, o
 }
 
@@ -135,5 +140,29 @@ func (a *app) decide(ctx context.Context, o *approveOptions) error {
 	if n := len(file.plan.Scheduled); n > 0 && o.decision == seal.Approve {
 		a.note("it also approves %s, for when its day has come", view.Counted(n, "scheduled change", "scheduled changes"))
 	}
+	if o.root.root != "" && !o.glass {
+		a.discount(ctx, o, office, file, reconcile.Bundle{Name: name, Data: bundle}, signer)
+	}
 	return nil
+}
+
+// discount warns of a decision that does not count as the policy is now. It is
+// recorded all the same: the policy in force when the plan is applied judges it.
+func (a *app) discount(ctx context.Context, o *approveOptions, office *office, file *planFile, bundle reconcile.Bundle, signer *seal.Signer) {
+	err := office.govern(ctx, o.root.root)
+	if err != nil {
+		a.note("it is published, and whether it counts is not known: %s", err)
+		return
+	}
+	reasons, changes, err := office.Discount(ctx, file.plan, file.digest, bundle, signer.PublicKey().Fingerprint())
+	of := ""
+	if len(changes) > 0 {
+		of = " for " + view.Some(changes)
+	}
+	switch {
+	case err != nil:
+		a.note("it is published, and whether it counts is not known: %s", err)
+	case len(reasons) > 0:
+		a.note("it is published, and does not count%s (%s)", of, strings.Join(reasons, "; "))
+	}
 }

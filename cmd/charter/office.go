@@ -104,7 +104,17 @@ func (o *office) govern(ctx context.Context, root string) error {
 	o.Governance, err = reconcile.Govern(ctx, reconcile.GovernanceOptions{
 		Newest: newest.Hash, Repo: o.repo, Environment: o.environment, Root: id, Evaluate: o.evaluate, Cache: o.app.ledgerCache(), Now: o.app.now,
 	})
-	return err
+	return wayOn(err)
+}
+
+// wayOn says what to do about a ledger that is not whole.
+func wayOn(err error) error {
+	var exit *exitError
+	var tampered *ledger.TamperError
+	if errors.As(err, &exit) || !errors.As(err, &tampered) {
+		return err
+	}
+	return failHint(exitTrust, "the receipts before it verify: find out who pushed it, then charter audit restore takes the branch back to them", "%w", err)
 }
 
 // patience is for how long a remote is asked whether it has a ledger that nobody

@@ -47,6 +47,10 @@ func TestMain(m *testing.M) {
 //	commit                     commit the fleet in the folder "fleet"
 //	conforms SCHEMA FILE       hold a JSON document against a published schema
 //	declare LINE…              add lines to the tenant that init lays out
+//	found [FILE]               start the EHR, lay out a fleet, found its ledger
+//	policy NAME FILE           write a file of the fleet's policy
+//	ship NAME APPROVER APPLIER commit, plan, approve and apply; sets $RECEIPT
+//	thief APPLIER [OTHER…]     sign a receipt that no policy was asked about
 //	forge start                start a forge; $FORGE is the URL of its API
 //	forge comments             print how many comments it has, and the newest
 //	edit FILE OLD NEW          replace a text that stands once in a file
@@ -59,6 +63,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "ehr": w.ehrCommand, "cue": w.cueCommand, "tenant": tenantCommand,
 			"http": httpCommand, "commit": commitCommand, "edit": editCommand, "declare": declareCommand,
+			"found": w.foundCommand, "policy": policyCommand, "ship": shipCommand, "thief": thiefCommand,
 			"conforms": conformsCommand, "setenv": setenvCommand, "forge": (&forges{all: map[string]*pullRequests{}}).command,
 		},
 	})
@@ -78,7 +83,7 @@ func setup(e *testscript.Env) error {
 	}
 	e.Setenv("EXAMPLE", example)
 	e.Setenv("HOME", home)
-	e.Setenv("CHARTER_PASSWORD", "correct horse")
+	e.Setenv("CHARTER_PASSWORD", password)
 	for _, who := range []string{"AUTHOR", "COMMITTER"} {
 		e.Setenv("GIT_"+who+"_NAME", "Ann")
 		e.Setenv("GIT_"+who+"_EMAIL", "ann@example.org")

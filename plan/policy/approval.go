@@ -2,6 +2,7 @@ package policy
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -119,11 +120,11 @@ func (c *court) decides(a *Approval, i int, u *unit, n Need, t *tally) Note {
 		t.no[person.ID] = note.Counts
 	default:
 		note.Text, note.Counts = "approves it", c.may(person, n)
-		if !note.Counts {
-			note.Text += ", and has no role that holds " + n.Capability
-		}
 		t.approved[person.ID] = i
 		delete(t.no, person.ID)
+	}
+	if why == "" && !note.Counts {
+		note.Text += ", and has no role that holds " + n.Capability
 	}
 	return note
 }
@@ -272,30 +273,37 @@ func (c *court) approvals(u *unit, n Need, t *tally) *Refusal {
 		people := c.able(u, n, t)
 		r := u.refuse(Missing, givenBy(people), "%s of %s by people with %s %s missing: %s could give %s",
 			count(missing, "more approval"), count(n.Approvals, "approval"), n.Capability, verb(missing), some(people, "nobody in the policy"), it(missing))
-		return c.suspect(r)
+		return c.suspect(u, r)
 	}
 	able := len(t.bundles) - len(t.recovered)
 	if missing := n.Approvals - able; missing > 0 {
 		people := c.able(u, n, t)
 		r := u.refuse(Incapable, givenBy(people), "%s needed, and %d of %s hold %s: %s could give %s",
 			count(n.Approvals, "approval"), able, count(len(t.approved), "approver"), n.Capability, some(people, "nobody in the policy"), it(missing))
-		return c.suspect(r)
+		return c.suspect(u, r)
 	}
 	return c.lastApprover(u)
 }
 
-// suspect makes a refusal one of trust where a bundle that does not verify might
-// have been what is missing.
-func (c *court) suspect(r *Refusal) *Refusal {
-	if len(c.in.Unverified) == 0 {
-		return r
-	}
+// suspect makes a refusal one of trust where a bundle that does not verify, or
+// one by a key that was revoked, might have been what is missing.
+func (c *court) suspect(u *unit, r *Refusal) *Refusal {
 	var bad []string
 	for _, b := range c.in.Unverified {
 		bad = append(bad, fmt.Sprintf("%s (%s)", b.Name, b.Err))
 	}
-	r.Exit = exitTrust
-	r.Text += "; not counted, as it does not verify: " + strings.Join(bad, ", ")
+	for i := range c.in.Approvals {
+		a := &c.in.Approvals[i]
+		_, _, err := c.signer(a)
+		var revoked *RevokedError
+		if errors.As(err, &revoked) && c.about(a, u) && a.Opened.Approval.Decision == seal.Approve && c.unfit(a, u) == "" {
+			bad = append(bad, fmt.Sprintf("%s (%s)", a.Name, err))
+		}
+	}
+	if len(bad) > 0 {
+		r.Exit = exitTrust
+		r.Text += "; not counted, as it does not verify: " + strings.Join(bad, ", ")
+	}
 	return r
 }
 

@@ -162,11 +162,24 @@ func TestKisumuIsJudgedAsThePolicySays(t *testing.T) {
 		"a revoked key": {func(w *world) {
 			w.member("brian").Revoked = []catalog.RevokedKey{{Fingerprint: fingerprint(w.t, "brian").String(), Since: "2027-02-28"}}
 			w.approve("brian")
-		}, "approval 4", "was revoked since 2027-02-28"},
+		}, "approval 7", "was revoked since 2027-02-28"},
 		"a key revoked since a receipt": {func(w *world) {
 			w.policy.Revoked = []catalog.RevokedKey{{Fingerprint: fingerprint(w.t, "brian").String(), Since: strings.Repeat("a", 64)}}
 			w.approve("brian")
-		}, "approval 4", "was revoked"},
+		}, "approval 7", "was revoked"},
+		"a revoked key, and enough without it": {func(w *world) {
+			w.policy.Revoked = []catalog.RevokedKey{{Fingerprint: fingerprint(w.t, "brian").String(), Since: "2027-02-28"}}
+			w.approve("brian", "asha")
+		}, "yes", ""},
+		"a revoked key says no, and something else is missing": {func(w *world) {
+			w.policy.Revoked = []catalog.RevokedKey{{Fingerprint: fingerprint(w.t, "brian").String(), Since: "2027-02-28"}}
+			w.decide("brian", seal.Reject)
+		}, "approval 4", "asha"},
+		"a revoked key's approval that was spent": {func(w *world) {
+			w.policy.Revoked = []catalog.RevokedKey{{Fingerprint: fingerprint(w.t, "brian").String(), Since: "2027-02-28"}}
+			w.approve("brian")
+			w.in.Spent = func(plan.Digest, policy.ID) bool { return true }
+		}, "approval 4", "asha"},
 		"a key that will be revoked": {func(w *world) {
 			w.policy.Revoked = []catalog.RevokedKey{{Fingerprint: fingerprint(w.t, "brian").String(), Since: "2027-03-02"}}
 			w.approve("brian")
@@ -178,7 +191,7 @@ func TestKisumuIsJudgedAsThePolicySays(t *testing.T) {
 			}
 			w.policy.Revoked = []catalog.RevokedKey{{Fingerprint: key.Name(), Since: "2027-01-01"}}
 			w.approve("brian")
-		}, "approval 4", "was revoked"},
+		}, "approval 7", "was revoked"},
 
 		"the writer approves, where that is allowed": {func(w *world) {
 			w.in.Writers = writers(policy.Writer{Email: "brian@example.org"})

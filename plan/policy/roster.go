@@ -148,6 +148,18 @@ func (r *Roster) Applier(key seal.Fingerprint, duty catalog.Duty, at time.Time) 
 	return nil, fmt.Errorf("key %s: %s may not %s", key.Short(), h, duty)
 }
 
+// RevokedError says that a key was taken out of service: what it signs is nobody's
+// word any more, or a thief's.
+type RevokedError struct {
+	Key   seal.Fingerprint
+	Of    string // the person or applier
+	Since string // a time, or the id of a receipt
+}
+
+func (e *RevokedError) Error() string {
+	return fmt.Sprintf("key %s: it is of %s and was revoked since %s", e.Key.Short(), e.Of, e.Since)
+}
+
 func (r *Roster) alive(key seal.Fingerprint, at time.Time) (holder, error) {
 	h, known := r.holders[key]
 	if !known {
@@ -157,7 +169,7 @@ func (r *Roster) alive(key seal.Fingerprint, at time.Time) (holder, error) {
 		return h, fmt.Errorf("key %s: %s left on %s", key.Short(), h, catalog.FormatTime(h.person.Leaves))
 	}
 	if revoked := r.revocation(h, at); revoked != nil {
-		return h, fmt.Errorf("key %s: it is of %s and was revoked since %s", key.Short(), h, revoked.Since)
+		return h, &RevokedError{Key: key, Of: h.String(), Since: revoked.Since}
 	}
 	return h, nil
 }
