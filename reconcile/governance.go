@@ -235,35 +235,14 @@ func (g *Governance) newestCommit() (string, error) {
 // Require gives a plan what the policy in force asks for: its requirements, and
 // what stands in its way whoever approves.
 func (g *Governance) Require(ctx context.Context, p *plan.Plan, desired *catalog.Desired) error {
-	roster, err := g.Roster(ctx)
+	in, err := g.facts(ctx, p, desired, policy.Live{})
 	if err != nil {
 		return err
 	}
-	last, err := g.LastApplied(ctx)
-	if err != nil {
-		return err
-	}
-	before, err := g.lastCatalog(ctx)
-	if err != nil {
-		return err
-	}
-	in := policy.Input{
-		Plan: p, Roster: roster, Now: g.o.Now(), Environment: g.o.Environment, Desired: desired, LastCatalog: before, Holds: desired.Holds,
-	}
-	if last != nil {
-		in.Last = last.Desired
-	}
-	p.Requires = policy.Requires(p, roster.Policy(), desired, in.Last, before)
-	if last != nil {
-		if in.Live, err = declaredRows(last, g.o.Environment); err != nil {
-			return err
-		}
-	}
-	var untrusted *TrustError
-	if err := g.Ancestry(ctx, p.Source.Commit); errors.As(err, &untrusted) {
-		p.Refuse(plan.Refusal{Code: plan.Code(policy.Trust), Text: untrusted.Error()})
-	} else if err != nil {
-		return err
+	p.Requires = policy.Requires(p, in.Roster.Policy(), desired, in.Last, in.LastCatalog)
+	if in.Trust != nil { // it is one of several things that are shown
+		p.Refuse(plan.Refusal{Code: plan.Code(policy.Trust), Text: in.Trust.Error()})
+		in.Trust = nil
 	}
 	verdict := policy.Judge(in)
 	p.Refuse(verdict.Blocked()...)

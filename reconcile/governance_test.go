@@ -337,6 +337,30 @@ func TestTooManyRemovalsAreRefused(t *testing.T) {
 	refusedBy(t, err, policy.TooMany, 4)
 }
 
+// A hold of a commit that came later would stop the apply, and the plan says so.
+func TestAPlanShowsAHoldThatCameLater(t *testing.T) {
+	c := newCourt(t)
+	c.tenant("a", "")
+	c.ship("the first")
+	c.tenant("a", `grants: ward: reason: "x"`)
+	older := must(c.evaluate(t.Context(), c.commit("a grant")))(t)
+	p, _ := c.plan()
+	if len(p.Refusals) != 0 {
+		t.Fatalf("refusals %+v", p.Refusals)
+	}
+	c.write("holds/a.cue", `package fleet
+
+hold: "OPS-1": {tenant: "a", owner: "grace", reason: "the ward moves", until: "2027-01-01"}
+`)
+	c.commit("a hold")
+	if err := must(c.open())(t).Require(t.Context(), p, older); err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Refusals) != 1 || p.Refusals[0].Code != plan.Code(policy.Held) || p.Summary.Blocked != 1 {
+		t.Errorf("refusals %+v", p.Refusals)
+	}
+}
+
 // Every receipt is checked by the policy of its day, and what other hands wrote is
 // named.
 func TestTheAuditFindsWhatOtherHandsWrote(t *testing.T) {

@@ -47,18 +47,19 @@ type Judgement struct {
 
 // Judge judges a plan by the policy that was applied last.
 func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
-	roster, err := g.Roster(ctx)
+	desired, err := g.declared(ctx, c.Plan.Source.Commit)
 	if err != nil {
 		return nil, err
 	}
-	j := &Judgement{leaves: map[seal.Batches][]plan.Digest{}}
-	in := policy.Input{
-		Plan: c.Plan, PlanDigest: c.Digest, Roster: roster, Now: g.o.Now(), Environment: g.o.Environment, Instance: c.Instance,
-		Restored: c.Restored, Live: c.Live,
-	}
-	if err := g.facts(ctx, &in); err != nil {
+	in, err := g.facts(ctx, c.Plan, desired, c.Live)
+	if err != nil {
 		return nil, err
 	}
+	in.PlanDigest, in.Instance, in.Restored = c.Digest, c.Instance, c.Restored
+	if err := g.whole(ctx, &in); err != nil {
+		return nil, err
+	}
+	j := &Judgement{leaves: map[seal.Batches][]plan.Digest{}}
 	for _, p := range append([]*plan.Plan{c.Plan}, c.Others...) {
 		leaves := p.Leaves()
 		j.leaves[seal.Batches{Root: p.BatchesRoot, Count: len(leaves)}] = leaves
@@ -68,7 +69,7 @@ func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
 	if err != nil {
 		return nil, err
 	}
-	verifier := roster.Verifier()
+	verifier := in.Roster.Verifier()
 	scheduled, err := g.scheduled(&in, j)
 	if err != nil {
 		return nil, err
@@ -207,23 +208,42 @@ func (g *Governance) signedWith(r *ledger.Receipt, in *policy.Input, j *Judgemen
 	return bundles, nil
 }
 
-// facts adds what the commits and the ledger say.
-func (g *Governance) facts(ctx context.Context, in *policy.Input) error {
-	var err error
-	if in.Desired, err = g.declared(ctx, in.Plan.Source.Commit); err != nil {
-		return err
+// facts gathers what the commits and the ledger say of a plan whose declarations
+// are given: they may be those of a merge, and then the commit has others. live
+// are the rows that there are, counted by what was last applied where it has none.
+func (g *Governance) facts(ctx context.Context, p *plan.Plan, desired *catalog.Desired, live policy.Live) (in policy.Input, err error) {
+	in = policy.Input{Plan: p, Now: g.o.Now(), Environment: g.o.Environment, Desired: desired, Live: live}
+	if in.Roster, err = g.Roster(ctx); err != nil {
+		return in, err
 	}
-	back, err := g.Rollbacks(ctx, in.Plan.Source.Commit, g.o.Now())
+	back, err := g.Rollbacks(ctx, p.Source.Commit, in.Now)
 	if err != nil {
-		return err
+		return in, err
 	}
-	in.Holds = append(back, g.newestHolds(ctx, in.Plan.Source.Commit, in.Desired.Holds)...)
+	in.Holds = append(back, g.newestHolds(ctx, p.Source.Commit, desired.Holds)...)
 	var untrusted *TrustError
-	if err := g.Ancestry(ctx, in.Plan.Source.Commit); errors.As(err, &untrusted) {
+	if err := g.Ancestry(ctx, p.Source.Commit); errors.As(err, &untrusted) {
 		in.Trust = untrusted
 	} else if err != nil {
-		return err
+		return in, err
 	}
+	if in.LastCatalog, err = g.lastCatalog(ctx); err != nil {
+		return in, err
+	}
+	last, err := g.LastApplied(ctx)
+	if err != nil || last == nil {
+		return in, err
+	}
+	in.Last = last.Desired
+	if live.Total == 0 {
+		in.Live, err = declaredRows(last, g.o.Environment)
+	}
+	return in, err
+}
+
+// whole adds what is asked of a plan file that is to be carried out: whether it is
+// still one, and who wrote what it does.
+func (g *Governance) whole(ctx context.Context, in *policy.Input) error {
 	for _, holds := range []func() error{
 		func() error { return g.superseded(in.Plan) },
 		func() error { return rulesOf(in.Plan, in.Desired) },
@@ -232,22 +252,10 @@ func (g *Governance) facts(ctx context.Context, in *policy.Input) error {
 			in.Trust = err
 		}
 	}
-	if in.LastCatalog, err = g.lastCatalog(ctx); err != nil {
-		return err
+	if in.Trust != nil || !asksForWriters(in.Roster.Policy()) {
+		return nil
 	}
-	last, err := g.LastApplied(ctx)
-	if err != nil {
-		return err
-	}
-	if last != nil {
-		in.Last = last.Desired
-	}
-	if last != nil && in.Live.Total == 0 {
-		in.Live, err = declaredRows(last, g.o.Environment)
-	}
-	if err != nil || in.Trust != nil || !asksForWriters(in.Roster.Policy()) {
-		return err
-	}
+	var err error
 	in.Writers, err = g.writers(ctx, in.Plan, in.Desired)
 	return err
 }
