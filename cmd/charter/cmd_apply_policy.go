@@ -37,7 +37,11 @@ func (a *app) applyByPolicy(ctx context.Context, o *applyOptions, office *office
 	if err != nil {
 		return err
 	}
-	bundles, others, err := office.bundles(ctx, file)
+	open, err := office.published(ctx)
+	if err != nil {
+		return err
+	}
+	bundles, others, err := office.bundles(file, open)
 	if err != nil {
 		return err
 	}
@@ -55,7 +59,7 @@ func (a *app) applyByPolicy(ctx context.Context, o *applyOptions, office *office
 		err = errors.Join(err, office.plans().Delete(ctx, file.digest))
 	}
 	if err != nil {
-		err = fail(exitFailed, "the outcome could not be recorded; apply the same plan again: %w", err)
+		err = fail(codeOf(err), "the outcome could not be recorded; apply the same plan again: %w", err)
 	}
 	return gravestOf(err, a.showOutcomes(ctx, o, file, carried.Outcomes), unapproved(file.plan, carried.Judgement))
 }

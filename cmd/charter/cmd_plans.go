@@ -56,15 +56,15 @@ func (a *app) plans(ctx context.Context, o *plansOptions) error {
 		return err
 	}
 	defer office.Close()
-	digests, err := office.plans().List(ctx)
+	published, err := office.published(ctx)
 	if err != nil {
 		return err
 	}
 	list := []openPlan{}
-	for _, digest := range digests {
-		p, err := office.openPlan(ctx, digest)
+	for _, one := range published {
+		p, err := office.openPlan(ctx, one, published)
 		if err != nil {
-			a.note("open plan %s is left out: %s", digest, err)
+			a.note("open plan %s is left out: %s", one.digest, err)
 			continue
 		}
 		list = append(list, *p)
@@ -79,22 +79,15 @@ func (a *app) plans(ctx context.Context, o *plansOptions) error {
 	return err
 }
 
-func (o *office) openPlan(ctx context.Context, digest plan.Digest) (*openPlan, error) {
-	published, err := o.plans().Read(ctx, digest)
-	if err != nil {
-		return nil, err
-	}
-	file, err := decodePlan(digest.String(), published.Plan)
-	if err != nil {
-		return nil, err
-	}
-	p := file.plan
+// openPlan says what one of the open plans still lacks.
+func (o *office) openPlan(ctx context.Context, one published, all []published) (*openPlan, error) {
+	p := one.plan
 	open := &openPlan{
-		Digest: digest.String(), Commit: p.Source.Commit, CreatedAt: p.CreatedAt, ExpiresAt: p.ExpiresAt, Summary: p.Summary,
+		Digest: one.digest.String(), Commit: p.Source.Commit, CreatedAt: p.CreatedAt, ExpiresAt: p.ExpiresAt, Summary: p.Summary,
 		Bundles: []string{}, Lacks: []string{}, Judged: o.Governance != nil, text: view.Summary(p),
 	}
-	for name := range published.Bundles {
-		open.Bundles = append(open.Bundles, name)
+	for _, bundle := range one.signed {
+		open.Bundles = append(open.Bundles, bundle.Name)
 	}
 	if !o.app.now().Before(p.ExpiresAt) {
 		open.Lacks = append(open.Lacks, "it expired at "+p.ExpiresAt.Format(time.RFC3339)+": plan again, the approvals stay good")
@@ -102,7 +95,7 @@ func (o *office) openPlan(ctx context.Context, digest plan.Digest) (*openPlan, e
 	if o.Governance == nil {
 		return open, nil
 	}
-	judgement, err := o.judge(ctx, file)
+	judgement, err := o.judgeAmong(ctx, one.planFile, all)
 	if err != nil {
 		return nil, err
 	}

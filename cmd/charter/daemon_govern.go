@@ -196,21 +196,21 @@ func (a *app) govern(w *watch, c *schema.Daemon, p *parts, client *ehr.Client, a
 // openPlans implements daemon.OpenPlans.
 func (o *overseer) openPlans(ctx context.Context) ([]daemon.OpenPlan, error) {
 	office := &office{app: o.app, repo: o.repo(), fleet: repoFlags{repo: o.fleet}, environment: o.environment, Governance: o.open}
-	digests, err := office.plans().List(ctx)
-	if err != nil || o.open == nil {
+	if o.open == nil {
+		return nil, nil
+	}
+	published, err := office.published(ctx)
+	if err != nil {
 		return nil, err
 	}
 	list := []daemon.OpenPlan{}
-	for _, digest := range digests {
-		file, err := office.find(ctx, digest.String())
-		if err != nil {
-			continue // anybody who can push can put anything there
-		}
+	for _, one := range published {
+		file := one.planFile
 		open := daemon.OpenPlan{
-			Digest: digest, Commit: file.plan.Source.Commit, CreatedAt: file.plan.CreatedAt, ExpiresAt: file.plan.ExpiresAt, Summary: file.plan.Summary,
+			Digest: file.digest, Commit: file.plan.Source.Commit, CreatedAt: file.plan.CreatedAt, ExpiresAt: file.plan.ExpiresAt, Summary: file.plan.Summary,
 			Lacks: []string{},
 		}
-		if j, err := office.judge(ctx, file); err != nil {
+		if j, err := office.judgeAmong(ctx, file, published); err != nil {
 			open.Lacks = append(open.Lacks, err.Error())
 		} else {
 			open.Lacks = append(open.Lacks, lacks(j)...)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -240,9 +241,43 @@ func planDigest(name string) (plan.Digest, bool) {
 	return digest, err == nil
 }
 
+// published is an open plan that could be read.
+type published struct {
+	*planFile
+	signed []reconcile.Bundle // by the names of their files
+}
+
+// published reads the open plans. What cannot be read is named and left out, as
+// anybody who can push can put anything there.
+func (o *office) published(ctx context.Context) ([]published, error) {
+	plans := o.plans()
+	digests, err := plans.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]published, 0, len(digests))
+	for _, digest := range digests {
+		p, err := plans.Read(ctx, digest)
+		var file *planFile
+		if err == nil {
+			file, err = decodePlan(digest.String(), p.Plan)
+		}
+		if err != nil {
+			o.app.note("open plan %s is left out: %s", digest, err)
+			continue
+		}
+		open := published{planFile: file}
+		for _, name := range slices.Sorted(maps.Keys(p.Bundles)) {
+			open.signed = append(open.signed, reconcile.Bundle{Name: name, Data: p.Bundles[name]})
+		}
+		list = append(list, open)
+	}
+	return list, nil
+}
+
 // bundles gathers the signatures of a plan: beside its file, and with the open
 // plans, whose approvals may be of the same batches.
-func (o *office) bundles(ctx context.Context, file *planFile) (list []reconcile.Bundle, others []*plan.Plan, err error) {
+func (o *office) bundles(file *planFile, open []published) (list []reconcile.Bundle, others []*plan.Plan, err error) {
 	for i, b := range file.bundles {
 		list = append(list, reconcile.Bundle{Name: fmt.Sprintf("signature %d", i+1), Data: b})
 	}
@@ -259,27 +294,11 @@ func (o *office) bundles(ctx context.Context, file *planFile) (list []reconcile.
 			list = append(list, reconcile.Bundle{Name: filepath.Base(name), Data: data})
 		}
 	}
-	open, err := o.plans().List(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, digest := range open {
-		published, err := o.plans().Read(ctx, digest)
-		if err != nil {
-			o.app.note("open plan %s is left out: %s", digest, err)
-			continue
+	for _, p := range open {
+		if p.digest != file.digest {
+			others = append(others, p.plan)
 		}
-		p, err := plan.Decode(published.Plan)
-		if err != nil {
-			o.app.note("open plan %s is left out: %s", digest, err)
-			continue
-		}
-		if digest != file.digest {
-			others = append(others, p)
-		}
-		for name, data := range published.Bundles {
-			list = append(list, reconcile.Bundle{Name: name, Data: data})
-		}
+		list = append(list, p.signed...)
 	}
 	slices.SortStableFunc(list, func(a, b reconcile.Bundle) int { return strings.Compare(a.Name, b.Name) })
 	return slices.CompactFunc(list, func(a, b reconcile.Bundle) bool { return string(a.Data) == string(b.Data) }), others, nil
@@ -287,7 +306,16 @@ func (o *office) bundles(ctx context.Context, file *planFile) (list []reconcile.
 
 // judge judges a plan by what is known without asking the platform.
 func (o *office) judge(ctx context.Context, file *planFile) (*reconcile.Judgement, error) {
-	bundles, others, err := o.bundles(ctx, file)
+	open, err := o.published(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return o.judgeAmong(ctx, file, open)
+}
+
+// judgeAmong is judge with the open plans at hand.
+func (o *office) judgeAmong(ctx context.Context, file *planFile, open []published) (*reconcile.Judgement, error) {
+	bundles, others, err := o.bundles(file, open)
 	if err != nil {
 		return nil, err
 	}
