@@ -25,16 +25,7 @@ func (f *againstFlags) bind(cmd *cobra.Command) {
 
 // load evaluates a commit, merged where the flags say so, and refuses what has
 // vanished.
-func (f *againstFlags) load(ctx context.Context, a *app, repo *repoFlags, at time.Time) (*loaded, error) {
-	if f.base == "" && f.onto == "" {
-		return repo.load(ctx, a)
-	}
-	opened, err := repo.open(ctx)
-	if err != nil {
-		return nil, failHint(exitFailed, "name the fleet's folder with -C, or make one: charter init DIR", "%w", err)
-	}
-	defer opened.Close()
-	var l *loaded
+func (f *againstFlags) load(ctx context.Context, a *app, repo *repoFlags, opened *source.Repository, at time.Time) (l *loaded, err error) {
 	if f.onto != "" {
 		l, err = f.merged(ctx, a, repo, opened, at)
 	} else {

@@ -103,7 +103,7 @@ func (o *approveOptions) statement(file *planFile, now time.Time) ([]byte, error
 func (a *app) decide(ctx context.Context, o *approveOptions) error {
 	repo, err := o.repo.open(ctx)
 	if err != nil {
-		return failHint(exitFailed, "name the fleet's folder with -C", "%w", err)
+		return err
 	}
 	defer repo.Close()
 	office := &office{app: a, repo: repo, fleet: o.repo}

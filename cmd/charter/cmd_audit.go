@@ -33,7 +33,7 @@ func (a *app) found(ctx context.Context, o *foundOptions) error {
 	}
 	repo, err := fleet.open(ctx)
 	if err != nil {
-		return fail(exitFailed, "%w", err)
+		return err
 	}
 	defer repo.Close()
 	l, err := fleet.evaluate(ctx, a, repo, o.rev)
@@ -128,7 +128,7 @@ func (a *app) auditRestore(ctx context.Context, o *auditOptions, from string) er
 	}
 	repo, err := o.repo.open(ctx)
 	if err != nil {
-		return fail(exitFailed, "%w", err)
+		return err
 	}
 	defer repo.Close()
 	office := &office{app: a, repo: repo, fleet: o.repo, environment: environment}

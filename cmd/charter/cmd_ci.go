@@ -72,9 +72,10 @@ With --require-approval it is 4 while approvals are missing.`,
 
 // pipeline is one run of charter ci.
 type pipeline struct {
-	app *app
-	o   *ciOptions
-	run forge.Run
+	app  *app
+	o    *ciOptions
+	run  forge.Run
+	repo *source.Repository
 	// workflow is the job's output where it reads commands from it; else nil.
 	workflow *workflow
 	errs     []error     // what its status is made of
@@ -104,10 +105,15 @@ func (a *app) ci(ctx context.Context, o *ciOptions) error {
 
 // all does everything, and gives what the status is made of.
 func (c *pipeline) all(ctx context.Context) error {
+	var err error
+	if c.repo, err = c.o.plan.repo.open(ctx); err != nil {
+		return err
+	}
+	defer c.repo.Close()
 	if err := c.choose(ctx); err != nil {
 		return err
 	}
-	l, err := c.o.plan.load(ctx, c.app)
+	l, err := c.o.plan.load(ctx, c.app, c.repo)
 	if err == nil {
 		err = c.test(l)
 	}
@@ -134,27 +140,23 @@ func (c *pipeline) choose(ctx context.Context) error {
 	if c.run.Kind == "" {
 		return nil
 	}
-	repo, err := c.o.plan.repo.open(ctx)
-	if err != nil {
-		return failHint(exitFailed, "name the fleet's folder with -C", "%w", err)
-	}
-	defer repo.Close()
 	if !c.o.revNamed() && c.run.Head != "" {
-		if _, err := repo.Resolve(c.run.Head); err == nil {
+		if _, err := c.repo.Resolve(c.run.Head); err == nil {
 			c.o.plan.repo.rev = c.run.Head
 		} else {
 			c.app.note("commit %.12s is not in this checkout: what is checked out is planned", c.run.Head)
 		}
 	}
 	if c.o.plan.against.onto == "" && c.run.Target != "" {
-		c.o.plan.against.onto = c.target(ctx, repo)
+		c.o.plan.against.onto = c.target(ctx)
 	}
 	return nil
 }
 
 // target finds the commit that a pull request is to be merged into: as the remote
 // has it now, else as it was when the pipeline began; "" where it is not to be had.
-func (c *pipeline) target(ctx context.Context, repo *source.Repository) string {
+func (c *pipeline) target(ctx context.Context) string {
+	repo := c.repo
 	branch := "refs/heads/" + c.run.Target
 	refs, err := repo.RemoteRefs(ctx)
 	if _, here := repo.Resolve(refs[branch]); err == nil && refs[branch] != "" && here != nil {
@@ -206,7 +208,7 @@ func (c *pipeline) decide(ctx context.Context, l *loaded) error {
 		c.app.note("no platform and no snapshot were given: what is declared is compared, and nothing planned")
 		return c.compare(ctx, l)
 	}
-	p, err := c.app.planOf(ctx, &c.o.plan, l)
+	p, err := c.app.planOf(ctx, &c.o.plan, c.repo, l)
 	if errors.Is(err, ledger.ErrNoSnapshot) {
 		c.app.note("%s: what is declared is compared, and nothing planned", err)
 		return c.compare(ctx, l)
@@ -255,16 +257,11 @@ func (c *pipeline) share(ctx context.Context, file *planFile) error {
 	if len(file.plan.Leaves()) == 0 {
 		return nil
 	}
-	repo, err := c.o.plan.repo.open(ctx)
-	if err != nil {
-		return fail(exitFailed, "%w", err)
-	}
-	defer repo.Close()
 	environment, err := catalog.ParseEnvironment(file.plan.Environment)
 	if err != nil {
 		return err
 	}
-	open := (&office{app: c.app, repo: repo, fleet: c.o.plan.repo, environment: environment}).plans()
+	open := (&office{app: c.app, repo: c.repo, fleet: c.o.plan.repo, environment: environment}).plans()
 	c.overlaps(ctx, open, file)
 	c.publish(ctx, open, file)
 	return nil
@@ -320,7 +317,7 @@ func (c *pipeline) compare(ctx context.Context, l *loaded) error {
 	before := l.target
 	commit := c.o.plan.against.onto
 	if before == nil && c.run.Base != "" {
-		base, err := (&repoFlags{repo: c.o.plan.repo.repo, rev: c.run.Base}).load(ctx, c.app)
+		base, err := c.o.plan.repo.evaluate(ctx, c.app, c.repo, c.run.Base)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/reconcile"
 	"github.com/veonahealth/charter/reconcile/ehr"
+	"github.com/veonahealth/charter/reconcile/source"
 	"github.com/veonahealth/charter/schema"
 )
 
@@ -103,15 +104,20 @@ func (a *app) plan(ctx context.Context, o *planOptions) error {
 
 // makePlan loads the declarations, asks the platform, and plans.
 func (a *app) makePlan(ctx context.Context, o *planOptions) (*plan.Plan, error) {
-	l, err := o.load(ctx, a)
+	repo, err := o.repo.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return a.planOf(ctx, o, l)
+	defer repo.Close()
+	l, err := o.load(ctx, a, repo)
+	if err != nil {
+		return nil, err
+	}
+	return a.planOf(ctx, o, repo, l)
 }
 
 // load evaluates what is to be planned.
-func (o *planOptions) load(ctx context.Context, a *app) (*loaded, error) {
+func (o *planOptions) load(ctx context.Context, a *app, repo *source.Repository) (*loaded, error) {
 	at, err := parseAt(o.scope.at, a.now())
 	if err != nil {
 		return nil, err
@@ -119,11 +125,11 @@ func (o *planOptions) load(ctx context.Context, a *app) (*loaded, error) {
 	if o.expiresIn <= 0 {
 		return nil, fail(exitUsage, "--expires-in %s: want a time to come", o.expiresIn)
 	}
-	return o.against.load(ctx, a, &o.repo, at)
+	return o.against.load(ctx, a, &o.repo, repo, at)
 }
 
 // planOf plans what was evaluated.
-func (a *app) planOf(ctx context.Context, o *planOptions, l *loaded) (*plan.Plan, error) {
+func (a *app) planOf(ctx context.Context, o *planOptions, repo *source.Repository, l *loaded) (*plan.Plan, error) {
 	request, err := o.request(a, l)
 	if err != nil {
 		return nil, err
@@ -132,11 +138,10 @@ func (a *app) planOf(ctx context.Context, o *planOptions, l *loaded) (*plan.Plan
 	if err != nil {
 		return nil, err
 	}
-	office, err := a.openOffice(ctx, o.repo, request.Environment.Environment.String(), o.root.root)
+	office, err := a.officeIn(ctx, repo, o.repo, request.Environment.Environment.String(), o.root.root)
 	if err != nil {
 		return nil, err
 	}
-	defer office.Close()
 	if office.Governance != nil {
 		if err := office.inLedger(ctx, request); err != nil {
 			return nil, err

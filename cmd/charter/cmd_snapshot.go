@@ -152,7 +152,7 @@ func (a *app) sealSnapshot(o *snapshotOptions, taken *reconcile.Snapshot, file [
 func (a *app) publishSnapshot(ctx context.Context, o *snapshotOptions, taken *reconcile.Snapshot, file []byte, bundles map[string][]byte) error {
 	repo, err := o.repo.open(ctx)
 	if err != nil {
-		return fail(exitFailed, "%w", err)
+		return err
 	}
 	defer repo.Close()
 	published := &ledger.Snapshots{

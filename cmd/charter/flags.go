@@ -59,7 +59,7 @@ type loaded struct {
 func (f *repoFlags) load(ctx context.Context, a *app) (*loaded, error) {
 	repo, err := f.open(ctx)
 	if err != nil {
-		return nil, failHint(exitFailed, "name the fleet's folder with -C, or make one: charter init DIR", "%w", err)
+		return nil, err
 	}
 	defer repo.Close()
 	return f.evaluate(ctx, a, repo, f.rev)
@@ -77,11 +77,17 @@ func (f *repoFlags) evaluate(ctx context.Context, a *app, repo *source.Repositor
 	return &loaded{fleet: fleet, commit: commit, repository: repo.Remote()}, nil
 }
 
-func (f *repoFlags) open(ctx context.Context) (*source.Repository, error) {
+// open opens the repository; the caller closes it.
+func (f *repoFlags) open(ctx context.Context) (repo *source.Repository, err error) {
 	if source.IsURL(f.repo) {
-		return source.Clone(ctx, f.repo)
+		repo, err = source.Clone(ctx, f.repo)
+	} else {
+		repo, err = source.Open(f.repo)
 	}
-	return source.Open(f.repo)
+	if err != nil {
+		return nil, failHint(exitFailed, "name the fleet's folder with -C, or make one: charter init DIR", "%w", err)
+	}
+	return repo, nil
 }
 
 // declaredURL gives the URL that the fleet declares for an environment at a

@@ -50,19 +50,25 @@ var errNoRoot = errors.New("has a ledger, and its root was not given")
 // openOffice opens the ledger of an environment; its Governance is nil where none
 // is founded. The caller closes it.
 func (a *app) openOffice(ctx context.Context, fleet repoFlags, env, root string) (*office, error) {
+	repo, err := fleet.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o, err := a.officeIn(ctx, repo, fleet, env, root)
+	if err != nil {
+		return nil, errors.Join(err, repo.Close())
+	}
+	return o, nil
+}
+
+// officeIn is openOffice in a repository that is open, and stays so.
+func (a *app) officeIn(ctx context.Context, repo *source.Repository, fleet repoFlags, env, root string) (*office, error) {
 	environment, err := catalog.ParseEnvironment(env)
 	if err != nil {
 		return nil, fail(exitUsage, "--env: %w", err)
 	}
-	repo, err := fleet.open(ctx)
-	if err != nil {
-		return nil, failHint(exitFailed, "name the fleet's folder with -C, or make one: charter init DIR", "%w", err)
-	}
 	o := &office{app: a, repo: repo, fleet: fleet, environment: environment}
-	if err := o.govern(ctx, root); err != nil {
-		return nil, errors.Join(err, repo.Close())
-	}
-	return o, nil
+	return o, o.govern(ctx, root)
 }
 
 // needOffice is openOffice for what cannot be done without a ledger.
