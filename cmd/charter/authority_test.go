@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,10 +14,11 @@ import (
 const authority = "../../examples/authority"
 
 // Every command of a page on authority is run, and every line of output that it
-// shows comes as a whole. The pages begin where founding.md ends.
+// shows comes as a whole. The pages begin where founding.md ends, each in a copy of
+// what that has left, so that each can be read alone.
 func TestAuthority(t *testing.T) {
 	pages, err := filepath.Glob(authority + "/*.md")
-	if err != nil || len(pages) < 9 {
+	if err != nil || len(pages) < 15 {
 		t.Fatal(pages, err)
 	}
 	bin := filepath.Join(t.TempDir(), "bin")
@@ -25,31 +27,49 @@ func TestAuthority(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	platform, founding := blocks(t, authority+"/README.md"), blocks(t, authority+"/founding.md")
+	founded := shell{dir: t.TempDir(), bin: bin, port: freePort(t)}
+	platform := blocks(t, authority+"/README.md")
+	founded.run(t, script(t, platform), blocks(t, authority+"/founding.md"), "{ declare -f; declare -p ${!CHARTER_*}; } > state\nstop\n")
 	for _, page := range pages {
 		name := filepath.Base(page)
-		before := append(platform[:len(platform):len(platform)], founding...)
 		switch name {
-		case "README.md", "threats.md":
+		case "README.md", "threats.md", "founding.md":
 			continue
-		case "founding.md":
-			before = platform
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			runAuthority(t, bin, before, blocks(t, page))
+			s := founded.copy(t)
+			s.run(t, "source ./state\ngit -C fleet remote set-url origin $PWD/origin.git\nstart\n", blocks(t, page), "")
 		})
 	}
 }
 
-// runAuthority runs the commands of a page in one shell, after those that come
-// before it.
-func runAuthority(t *testing.T, bin string, before, page []block) {
-	const mark = "--- next ---"
-	script := "set -eu\ntrap 'kill $(jobs -p)' EXIT\n"
-	for _, b := range before {
-		script += runnable(t, b)
+// shell is where the commands of a page are run.
+type shell struct{ dir, bin, port string }
+
+// copy gives a shell what another one has left, with a port of its own.
+func (s shell) copy(t *testing.T) shell {
+	t.Helper()
+	c := shell{dir: t.TempDir(), bin: s.bin, port: freePort(t)}
+	if err := os.CopyFS(c.dir, os.DirFS(s.dir)); err != nil {
+		t.Fatal(err)
 	}
+	state, err := os.ReadFile(filepath.Join(s.dir, "state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(c.dir, "state"), bytes.ReplaceAll(state, []byte(s.port), []byte(c.port)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// run runs the commands of a page in one shell, between others, and holds what they
+// print against what it shows.
+func (s shell) run(t *testing.T, before string, page []block, after string) {
+	t.Helper()
+	const mark = "--- next ---"
+	commands := "set -eu\ntrap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n" + before
 	var shown []string
 	for _, b := range page {
 		switch {
@@ -57,15 +77,14 @@ func runAuthority(t *testing.T, bin string, before, page []block) {
 			shown[len(shown)-1] += b.text
 			continue
 		case b.kind == "sh":
-			script += "echo '" + mark + "'\n"
+			commands += "echo '" + mark + "'\n"
 			shown = append(shown, "")
 		}
-		script += runnable(t, b)
+		commands += runnable(t, b)
 	}
-	dir := t.TempDir()
-	cmd := exec.Command("bash", "-c", strings.ReplaceAll(script, "8099", freePort(t)))
-	cmd.Dir = dir
-	cmd.Env = []string{"HOME=" + dir, "PATH=" + bin + ":" + os.Getenv("PATH"),
+	cmd := exec.Command("bash", "-c", strings.ReplaceAll(commands+after, "8099", s.port))
+	cmd.Dir = s.dir
+	cmd.Env = []string{"HOME=" + s.dir, "PATH=" + s.bin + ":" + os.Getenv("PATH"),
 		"GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=A", "GIT_COMMITTER_EMAIL=a@example.org"}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -75,6 +94,16 @@ func runAuthority(t *testing.T, bin string, before, page []block) {
 	for i, want := range shown {
 		comes(t, want, parts[i])
 	}
+}
+
+// script is what a shell does with all blocks of a page.
+func script(t *testing.T, page []block) string {
+	t.Helper()
+	text := ""
+	for _, b := range page {
+		text += runnable(t, b)
+	}
+	return text
 }
 
 // runnable is what a shell does with a block; nothing where it only shows.
