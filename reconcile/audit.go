@@ -3,6 +3,8 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/plan/policy"
@@ -13,6 +15,9 @@ import (
 // AuditReport is what a reading of the whole ledger found. That it could be read
 // says already that its chain and the signatures of its commits hold.
 type AuditReport struct {
+	// Doubts are what hold by the policy of their day, and would not by that of
+	// today: a key that was revoked since had signed. People look at them.
+	Doubts   []AuditFault `json:"doubts"`
 	Faults   []AuditFault `json:"faults"`
 	Live     *LiveAudit   `json:"live"` // null where no platform was asked
 	Receipts int          `json:"receipts"`
@@ -28,7 +33,11 @@ type AuditFault struct {
 
 // Audit checks each receipt by the policy of its day.
 func (g *Governance) Audit(ctx context.Context) (*AuditReport, error) {
-	report := &AuditReport{Faults: []AuditFault{}, Root: g.Ledger.Root().String()}
+	report := &AuditReport{Doubts: []AuditFault{}, Faults: []AuditFault{}, Root: g.Ledger.Root().String()}
+	today, err := g.Roster(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for r, err := range g.Ledger.History() {
 		if err != nil {
 			return nil, asTrust(err)
@@ -41,8 +50,47 @@ func (g *Governance) Audit(ctx context.Context) (*AuditReport, error) {
 		if text != "" {
 			report.Faults = append(report.Faults, AuditFault{r.Number, r.ID.String(), text})
 		}
+		for _, text := range g.doubts(today, r) {
+			report.Doubts = append(report.Doubts, AuditFault{r.Number, r.ID.String(), text})
+		}
 	}
 	return report, nil
+}
+
+// doubts names what a receipt bears of keys that are not to be believed for it, by
+// the policy of today.
+func (g *Governance) doubts(today *policy.Roster, r *ledger.Receipt) (list []string) {
+	doubt := func(by ledger.By, did string) {
+		key, err := seal.ParseFingerprint(by.Fingerprint)
+		if err != nil {
+			return
+		}
+		since, receipt, lost := today.Lost(key)
+		if !lost || r.Intent.CreatedAt.Before(since) {
+			return
+		}
+		text := fmt.Sprintf("%s %s with key %s, which was revoked since ", by.ID, did, key.Short())
+		if receipt == "" {
+			text += since.Format(time.RFC3339)
+		} else if id, err := ledger.ParseID(receipt); err == nil {
+			last, err := g.Ledger.Find(id)
+			if err == nil && r.Number <= last.Number {
+				return
+			}
+			text += fmt.Sprintf("receipt %.16s…", receipt)
+		}
+		if !slices.Contains(list, text) {
+			list = append(list, text)
+		}
+	}
+	for _, a := range r.Intent.Approvals {
+		doubt(a.By, "approved it")
+	}
+	doubt(r.Intent.By, "signed it")
+	if r.Outcome != nil {
+		doubt(r.Outcome.By, "signed it")
+	}
+	return list
 }
 
 // auditOne says what is wrong with a receipt of an apply; "".

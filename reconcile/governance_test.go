@@ -229,6 +229,11 @@ func TestAReceiptByARevokedKeyIsRefusedHoweverItIsDated(t *testing.T) {
 	c.write("policy/stolen.cue", fmt.Sprintf("package policy\n\nappliers: ci2: {keys: [%q], may: [\"apply\"]}\nrevoked: [{fingerprint: %q, since: %q}]\n",
 		c.keys["ci2"].pem, c.keys["ci"].PublicKey().Fingerprint(), c.now.Add(-time.Minute).Format(time.RFC3339)))
 	c.ship("ci's key was stolen")
+	report := must(must(c.open())(t).Audit(t.Context()))(t)
+	if len(report.Faults) != 0 || len(report.Doubts) != 1 || report.Doubts[0].Number != 1 ||
+		!strings.HasPrefix(report.Doubts[0].Text, "ci signed it with key") || !strings.HasSuffix(report.Doubts[0].Text, "revoked since 2026-11-22T10:59:00Z") {
+		t.Errorf("%+v", report)
+	}
 	c.tenant("a", "")
 	c.commit("another")
 	_, file := c.plan()

@@ -83,7 +83,8 @@ func (a *app) newAuditVerify() *cobra.Command {
 		Short: "Check every receipt, signature and approval from the root on",
 		Long: `Audit verify reads the ledger from its root and checks each receipt: the chain, the
 signatures of its commits, and that the approvals it names were enough by the
-policy of its day. With --ehr it also asks whether every live row is one that a
+policy of its day. What a key had signed that was revoked since then is named, for
+people to look at. With --ehr it also asks whether every live row is one that a
 receipt put there; one that other hands wrote is named.`,
 		Example: "  charter audit verify --root $ROOT\n  charter audit verify --ehr https://platform.example.org --token-file token",
 		Args:    cobra.NoArgs,
@@ -192,6 +193,9 @@ func (a *app) showAudit(o *auditOptions, report *reconcile.AuditReport) error {
 	}
 	for _, f := range report.Faults {
 		fmt.Fprintf(a.stdout, "!  receipt %d: %s\n", f.Number, view.Clean(f.Text))
+	}
+	for _, d := range report.Doubts {
+		fmt.Fprintf(a.stdout, "?  receipt %d: %s\n", d.Number, view.Clean(d.Text))
 	}
 	if report.Live != nil {
 		for _, f := range report.Live.Strangers {

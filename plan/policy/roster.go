@@ -177,18 +177,40 @@ func (r *Roster) alive(key seal.Fingerprint, at time.Time) (holder, error) {
 // revocation returns what took a key out of service by a time, or nil. One that
 // names a receipt has begun: the receipt is of the past.
 func (r *Roster) revocation(h holder, at time.Time) *catalog.RevokedKey {
-	lists := [][]catalog.RevokedKey{r.policy.Revoked}
-	if h.person != nil {
-		lists = append(lists, h.person.Revoked)
-	}
-	for _, list := range lists {
-		for i := range list {
-			if since, dated := sinceTime(list[i].Since); names(list[i].Fingerprint, h.key) && (!dated || !at.Before(since)) {
-				return &list[i]
-			}
+	for _, revoked := range r.revoked(h) {
+		if since, dated := sinceTime(revoked.Since); names(revoked.Fingerprint, h.key) && (!dated || !at.Before(since)) {
+			return &revoked
 		}
 	}
 	return nil
+}
+
+// revoked are the keys that a holder's may be among.
+func (r *Roster) revoked(h holder) []catalog.RevokedKey {
+	if h.person == nil {
+		return r.policy.Revoked
+	}
+	return slices.Concat(r.policy.Revoked, h.person.Revoked)
+}
+
+// Lost returns since when a key of the roster is not believed: a time, or else the
+// id of the last receipt that is. It is false for a key that is in service, or
+// that the policy does not know any more.
+func (r *Roster) Lost(key seal.Fingerprint) (since time.Time, receipt string, lost bool) {
+	h, known := r.holders[key]
+	if !known {
+		return time.Time{}, "", false
+	}
+	for _, revoked := range r.revoked(h) {
+		if !names(revoked.Fingerprint, h.key) {
+			continue
+		}
+		if since, dated := sinceTime(revoked.Since); dated {
+			return since, "", true
+		}
+		return time.Time{}, revoked.Since, true
+	}
+	return time.Time{}, "", false
 }
 
 // sinceTime reads when a key was lost, where that is a time and no receipt.
