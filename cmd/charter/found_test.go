@@ -38,22 +38,22 @@ func (w *world) foundCommand(ts *testscript.TestScript, neg bool, args []string)
 	}
 	w.startEHR(ts, []string{"--outbox", ts.MkAbs("outbox")})
 	ts.Check(ts.Exec("charter", "init", "fleet"))
-	policy := people
-	if len(args) == 1 {
-		policy = ts.ReadFile(args[0])
-	}
-	writePolicy(ts, "people", policy)
+	policyCommand(ts, false, append([]string{"people"}, args...))
 	commitCommand(ts, false, nil)
 	ts.Check(ts.Exec("charter", "init", "--audit", "fleet", "--key", "ci.key"))
 	ts.Setenv("CHARTER_ROOT", strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
-// policyCommand writes a file of the policy.
+// policyCommand writes a file of the policy, people where nothing else is said.
 func policyCommand(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: policy NAME FILE")
+	switch {
+	case !neg && len(args) == 1:
+		writePolicy(ts, args[0], people)
+	case !neg && len(args) == 2:
+		writePolicy(ts, args[0], ts.ReadFile(args[1]))
+	default:
+		ts.Fatalf("usage: policy NAME [FILE]")
 	}
-	writePolicy(ts, args[0], ts.ReadFile(args[1]))
 }
 
 var (

@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 //	conforms SCHEMA FILE       hold a JSON document against a published schema
 //	declare LINE…              add lines to the tenant that init lays out
 //	found [FILE]               start the EHR, lay out a fleet, found its ledger
-//	policy NAME FILE           write a file of the fleet's policy
+//	policy NAME [FILE]         write a file of the fleet's policy
 //	ship NAME APPROVER APPLIER commit, plan, approve and apply; sets $RECEIPT
 //	thief APPLIER [OTHER…]     sign a receipt that no policy was asked about
 //	forge start                start a forge; $FORGE is the URL of its API

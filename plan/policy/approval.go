@@ -273,6 +273,9 @@ func (c *court) approvals(u *unit, n Need, t *tally) *Refusal {
 		people := c.able(u, n, t)
 		r := u.refuse(Missing, givenBy(people), "%s of %s by people with %s %s missing: %s could give %s",
 			count(missing, "more approval"), count(n.Approvals, "approval"), n.Capability, verb(missing), some(people, "nobody in the policy"), it(missing))
+		if given := len(t.recovered); given > 0 {
+			r.Text += fmt.Sprintf("; %d of the %s for recovery that it takes approve it", given, count(c.policy.Recovery.Threshold, "key"))
+		}
 		return c.suspect(u, r)
 	}
 	able := len(t.bundles) - len(t.recovered)
