@@ -105,6 +105,9 @@ func (p *pass) do(deed Deed, log *slog.Logger) {
 		} else {
 			p.unread = true
 		}
+		if o.State == reconcile.Done {
+			p.wrote = p.o.Now()
+		}
 	}
 }
 

@@ -1,12 +1,17 @@
 package daemon_test
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -92,6 +97,70 @@ func BenchmarkFullPass(b *testing.B) {
 		w.daemon.Pass(b.Context(), daemon.Ask{Depth: daemon.Full, Why: "bench"})
 	}
 	b.ReportMetric((cpu()-began).Seconds()/float64(b.N), "CPU-s/pass")
+}
+
+// BenchmarkMergeToRoute merges an approved grant of a module to one tenant of
+// twenty, or the end of it, knocks, and waits until the route answers otherwise: the
+// CPU of the daemon and of what it starts, beside the reference EHR's own.
+func BenchmarkMergeToRoute(b *testing.B) {
+	var tenants []string
+	for i := range 20 {
+		tenants = append(tenants, fmt.Sprintf("tenant-%02d", i))
+	}
+	w := newWorld(b, tenants...)
+	root := w.found(b)
+	s := w.serve(b, w.correcting(b, root, `schedules: [{cron: "@yearly", pass: "full"}]`, `fetch: "1h"`))
+	becomes(b, "ok", func() string { return strings.TrimSpace(s.get(b, "/readyz")) })
+	plan, signature := filepath.Join(filepath.Dir(w.dir), "plan.json"), genuine()
+	var toRoute, toReceipt time.Duration
+	for i := 0; b.Loop(); i++ {
+		b.StopTimer()
+		want, grants := http.StatusOK, `grants: scribe: reason: "pilot"`
+		if i%2 == 1 {
+			want, grants = http.StatusForbidden, ""
+		}
+		w.declare(b, "tenant-07", grants)
+		w.commit(b)
+		w.run(b, "plan", "-C", "fleet", "--root", root, "--out", plan)
+		w.run(b, "approve", plan, "-C", "fleet", "--key", "ann.key")
+		before := s.cpu(b)
+		b.StartTimer()
+		if status := s.knock(b, signature); status != http.StatusAccepted {
+			b.Fatalf("the webhook is answered %d", status)
+		}
+		for w.ehr.Gate(b, "tenant-07", "main", "/scribe") != want {
+			time.Sleep(time.Millisecond)
+		}
+		toRoute += s.cpu(b) - before
+		b.StopTimer()
+		becomes(b, fmt.Sprint(i+2, " ended"), func() string { return s.lastReceipt(b) })
+		toReceipt += s.cpu(b) - before
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(toRoute.Milliseconds())/float64(b.N), "CPU-ms-to-route")
+	b.ReportMetric(float64(toReceipt.Milliseconds())/float64(b.N), "CPU-ms-to-receipt")
+	b.ReportMetric(0, "ns/op")
+}
+
+// cpu is what the daemon's process and what it has started have used, as Linux
+// counts it: in hundredths of a second (proc_pid_stat(5)).
+func (s *service) cpu(b *testing.B) time.Duration {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.process.Process.Pid))
+	if err != nil {
+		b.Skip(err)
+	}
+	const name, first, count = ") ", 11, 4 // utime is the twelfth field after the name
+	fields := strings.Fields(string(text[bytes.LastIndex(text, []byte(name))+len(name):]))
+	var ticks int64
+	for _, field := range fields[first : first+count] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
 // held is the heap in use, in MiB, after what can go has gone.

@@ -71,6 +71,7 @@ type Daemon struct {
 	contests   contests
 	lastFull   time.Time
 	lastGood   time.Time
+	wrote      time.Time // when the pass before carried something out; zero where it did not
 }
 
 // New returns a daemon that has seen nothing yet.
@@ -103,12 +104,22 @@ func (d *Daemon) View() *View { return d.view.Load() }
 func (d *Daemon) Observe(x ehr.Exchange) { d.clock.see(x) }
 
 // Timers ask for the passes that the daemon's own state makes due: where a grant
-// or hold begins or ends, and where something is to be tried again.
+// or hold begins or ends, where something is to be tried again, and where something
+// was carried out, so that what came of it is shown.
 func (d *Daemon) Timers() []Timer {
 	return []Timer{
 		instants{d.nextBoundary, Ask{Quick, "boundary"}},
 		instants{d.nextRetry, Ask{Quick, "retry"}},
+		instants{d.nextSight, Ask{Quick, "carried out"}},
 	}
+}
+
+// nextSight is when something was carried out that no pass has looked at since.
+func (d *Daemon) nextSight(after time.Time) time.Time {
+	if d.wrote.After(after) {
+		return d.wrote
+	}
+	return time.Time{}
 }
 
 func (d *Daemon) nextBoundary(after time.Time) time.Time {

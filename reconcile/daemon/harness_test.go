@@ -35,6 +35,9 @@ type world struct {
 	ehr    *ehrtest.EHR
 	proxy  *ehrtest.Proxy
 	daemon *daemon.Daemon
+	// origin and front are where a daemon that runs as a process finds the fleet and
+	// the platform; "" for dir and for proxy.
+	origin, front string
 
 	mu        sync.Mutex
 	ahead     time.Duration // of the daemon's clock before the real one

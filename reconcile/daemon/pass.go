@@ -43,6 +43,7 @@ func (d *Daemon) Pass(ctx context.Context, ask Ask) {
 	p := &pass{Daemon: d, ctx: ctx, ask: ask, now: began, done: Passed{ID: passID(), Depth: ask.Depth.String(), Why: ask.Why, Began: began}}
 	log := d.o.Log.With("pass", p.done.ID)
 	log.Debug("pass begins", "depth", p.done.Depth, "why", ask.Why)
+	d.wrote = time.Time{}
 	p.make()
 	if ctx.Err() != nil {
 		log.Info("pass interrupted")
