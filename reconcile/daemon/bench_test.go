@@ -99,16 +99,20 @@ func BenchmarkFullPass(b *testing.B) {
 	b.ReportMetric((cpu()-began).Seconds()/float64(b.N), "CPU-s/pass")
 }
 
-// BenchmarkMergeToRoute merges an approved grant of a module to one tenant of
-// twenty, or the end of it, knocks, and waits until the route answers otherwise: the
-// CPU of the daemon and of what it starts, beside the reference EHR's own.
+// BenchmarkMergeToRoute merges an approved grant of a module to one tenant of 300,
+// or the end of it, by a git server over HTTP, knocks, and waits until the route
+// answers otherwise: the CPU of the daemon and of what it starts, beside the
+// reference EHR's own and the git server's.
 func BenchmarkMergeToRoute(b *testing.B) {
 	var tenants []string
-	for i := range 20 {
-		tenants = append(tenants, fmt.Sprintf("tenant-%02d", i))
+	for i := range 300 {
+		tenants = append(tenants, fmt.Sprintf("tenant-%03d", i))
 	}
 	w := newWorld(b, tenants...)
+	server := w.host(b)
 	root := w.found(b)
+	w.git(b, "push", "-q", "origin", "main")
+	w.origin = server + "/fleet.git"
 	s := w.serve(b, w.correcting(b, root, `schedules: [{cron: "@yearly", pass: "full"}]`, `fetch: "1h"`))
 	becomes(b, "ok", func() string { return strings.TrimSpace(s.get(b, "/readyz")) })
 	plan, signature := filepath.Join(filepath.Dir(w.dir), "plan.json"), genuine()
@@ -119,8 +123,9 @@ func BenchmarkMergeToRoute(b *testing.B) {
 		if i%2 == 1 {
 			want, grants = http.StatusForbidden, ""
 		}
-		w.declare(b, "tenant-07", grants)
+		w.declare(b, "tenant-007", grants)
 		w.commit(b)
+		w.git(b, "push", "-q", "origin", "main")
 		w.run(b, "plan", "-C", "fleet", "--root", root, "--out", plan)
 		w.run(b, "approve", plan, "-C", "fleet", "--key", "ann.key")
 		before := s.cpu(b)
@@ -128,7 +133,7 @@ func BenchmarkMergeToRoute(b *testing.B) {
 		if status := s.knock(b, signature); status != http.StatusAccepted {
 			b.Fatalf("the webhook is answered %d", status)
 		}
-		for w.ehr.Gate(b, "tenant-07", "main", "/scribe") != want {
+		for w.ehr.Gate(b, "tenant-007", "main", "/scribe") != want {
 			time.Sleep(time.Millisecond)
 		}
 		toRoute += s.cpu(b) - before
