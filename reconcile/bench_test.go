@@ -220,7 +220,7 @@ func benchPlan(b *testing.B, bulk, everything bool, reads bareReads) {
 	f := newFleet(b)
 	list := hospitals(b, e, f, "t")
 	var asked atomic.Int64
-	client := newClient(b, e.URL, func(o *ehr.Options) { o.Watch = func(ehr.Exchange) { asked.Add(1) } })
+	client := newClient(b, e.URL, func(o *ehr.Options) { o.Watch = func(context.Context, ehr.Exchange) { asked.Add(1) } })
 	if everything {
 		for _, t := range f.tenants {
 			t.Licence, t.Connect = &catalog.Licence{Expires: ends[0]}, []catalog.Connection{instrument(b)}
@@ -261,7 +261,7 @@ func BenchmarkApply(b *testing.B) {
 		puts := bare(b, p, other)
 		e, p := ungranted(b)
 		request := signedRequest(b, p)
-		client := newClient(b, e.URL, func(o *ehr.Options) { o.Watch = func(ehr.Exchange) { asked.Add(1) } })
+		client := newClient(b, e.URL, func(o *ehr.Options) { o.Watch = func(context.Context, ehr.Exchange) { asked.Add(1) } })
 		b.StartTimer()
 		floor.add(spent(b, func() error { return send(other, puts) }))
 		ours.add(spent(b, func() error { return applyAll(b, client, request) }))

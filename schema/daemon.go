@@ -58,6 +58,11 @@ type Daemon struct {
 		URLFile string `json:"url_file"`
 		Shape   string `json:"shape"`
 	} `json:"notices"`
+	// Traces is nil where none are sent.
+	Traces *struct {
+		URL        string `json:"url"`
+		HeaderFile string `json:"header_file"` // "" for none
+	} `json:"traces"`
 	Page     string   `json:"page"`
 	Patience Duration `json:"patience"`
 	State    string   `json:"state"`

@@ -81,6 +81,9 @@ func resolvePaths(c *schema.Daemon, dir string) {
 	if c.Webhook != nil {
 		paths = append(paths, &c.Webhook.SecretFile)
 	}
+	if c.Traces != nil {
+		paths = append(paths, &c.Traces.HeaderFile)
+	}
 	for i := range c.Notices {
 		paths = append(paths, &c.Notices[i].URLFile)
 	}

@@ -34,6 +34,7 @@ type watch struct {
 	sender *notice.Sender
 	listen string
 	system *supervisor
+	traces *traces
 	// evaluate loads what a commit's files declare.
 	evaluate daemon.Evaluate
 }
@@ -46,13 +47,14 @@ type parts struct {
 	access      web.Access
 	hook        *web.Hook
 	targets     []notice.Target
+	header      map[string]string // of what is sent to the collector of traces
 }
 
 // prepareWatch checks a configuration as far as that needs no repository and no
 // platform.
 func (a *app) prepareWatch(_ context.Context, c *schema.Daemon) (*parts, error) {
 	var p parts
-	for _, step := range []func(*schema.Daemon) error{p.readEnvironment, p.readToken, p.readTimers, p.readAccess, p.readHook, p.readNotices} {
+	for _, step := range []func(*schema.Daemon) error{p.readEnvironment, p.readToken, p.readTimers, p.readAccess, p.readHook, p.readNotices, p.readTraces} {
 		if err := step(c); err != nil {
 			return nil, fail(exitUsage, "configuration: %w", err)
 		}
@@ -171,6 +173,9 @@ func (a *app) newWatch(ctx context.Context, c *schema.Daemon) (*watch, error) {
 	w.evaluate = func(ctx context.Context, files fs.FS) (*schema.Fleet, error) {
 		return a.evaluate(ctx, files, c.Repository)
 	}
+	if w.traces, err = newTraces(ctx, c, p.header, w.log); err != nil {
+		return nil, fail(exitUsage, "%w", err)
+	}
 	if err := a.assemble(w, c, p); err != nil {
 		return nil, fail(exitUsage, "%w", err)
 	}
@@ -196,7 +201,7 @@ func (a *app) assemble(w *watch, c *schema.Daemon, p *parts) error {
 		URL: c.EHR.URL, Token: p.token, Parallelism: c.EHR.Parallelism, MaxRPS: c.EHR.MaxRPS, Timeout: time.Duration(c.EHR.Timeout),
 		Retries:   -1, // the daemon has pauses of its own, and asks once in each
 		UserAgent: "charter/" + version(), Proxy: http.ProxyFromEnvironment, Log: w.log,
-		Watch: func(x ehr.Exchange) { w.daemon.Observe(x); metrics.Exchange(x) },
+		Watch: func(ctx context.Context, x ehr.Exchange) { w.daemon.Observe(ctx, x); metrics.Exchange(x) },
 	})
 	if err != nil {
 		return err
@@ -221,6 +226,7 @@ func (a *app) assemble(w *watch, c *schema.Daemon, p *parts) error {
 func (a *app) assembleDaemon(w *watch, c *schema.Daemon, p *parts, client *ehr.Client, o *overseer, act daemon.Act, metrics *web.Metrics) (err error) {
 	options := daemon.Options{
 		Environment: p.environment, Source: w.branch, EHR: client, Mode: daemon.Mode(c.Mode), Now: a.now, Log: w.log,
+		Tracer:   w.traces.tracer,
 		Skew:     time.Duration(c.Skew),
 		Backoff:  daemon.Backoff{First: time.Duration(c.Backoff.First), Longest: time.Duration(c.Backoff.Longest)},
 		Evaluate: w.evaluate,
@@ -268,4 +274,9 @@ func (w *watch) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (w *watch) close() error { return w.branch.Close() }
+func (w *watch) close() error {
+	if err := w.traces.close(); err != nil {
+		w.log.Warn("traces not sent", "error", err)
+	}
+	return w.branch.Close()
+}

@@ -8,6 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/reconcile"
 	"github.com/veonahealth/charter/reconcile/ehr"
@@ -33,6 +36,8 @@ type Options struct {
 	Skew time.Duration
 	Now  func() time.Time
 	Log  *slog.Logger
+	// Tracer is told of what each pass consists of; nil for nobody.
+	Tracer trace.Tracer
 	// Due says when the next pass is due after an instant; nil where nobody knows.
 	Due func(after time.Time) time.Time
 	// Published is told of every View, by the goroutine that makes passes; nil for
@@ -82,6 +87,9 @@ func New(o Options) (*Daemon, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
+	}
 	if o.Skew <= 0 {
 		o.Skew = defaultSkew
 	}
@@ -99,9 +107,12 @@ func New(o Options) (*Daemon, error) {
 // View returns what is known. It is never nil.
 func (d *Daemon) View() *View { return d.view.Load() }
 
-// Observe takes note of the platform's clock. It is to be given to ehr.Options as
-// its Watch.
-func (d *Daemon) Observe(x ehr.Exchange) { d.clock.see(x) }
+// Observe takes note of the platform's clock, and traces the request. It is to be
+// given to ehr.Options as its Watch.
+func (d *Daemon) Observe(ctx context.Context, x ehr.Exchange) {
+	d.clock.see(x)
+	d.traceRequest(ctx, x)
+}
 
 // Timers ask for the passes that the daemon's own state makes due: where a grant
 // or hold begins or ends, where something is to be tried again, and where something

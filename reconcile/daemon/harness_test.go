@@ -126,9 +126,9 @@ func (w *world) start(t testing.TB, change ...func(*daemon.Options)) *daemon.Dae
 	t.Helper()
 	var d *daemon.Daemon
 	client, err := ehr.New(ehr.Options{
-		URL: w.proxy.URL, Token: ehrtest.Token, Retries: -1, Timeout: 5 * time.Second, Watch: func(x ehr.Exchange) {
+		URL: w.proxy.URL, Token: ehrtest.Token, Retries: -1, Timeout: 5 * time.Second, Watch: func(ctx context.Context, x ehr.Exchange) {
 			x.At = w.now()
-			d.Observe(x)
+			d.Observe(ctx, x)
 		},
 	})
 	if err != nil {

@@ -44,6 +44,8 @@ func (d *Daemon) Pass(ctx context.Context, ask Ask) {
 	log := d.o.Log.With("pass", p.done.ID)
 	log.Debug("pass begins", "depth", p.done.Depth, "why", ask.Why)
 	d.wrote = time.Time{}
+	ended := p.traced()
+	defer ended()
 	p.make()
 	if ctx.Err() != nil {
 		log.Info("pass interrupted")
@@ -51,7 +53,7 @@ func (d *Daemon) Pass(ctx context.Context, ask Ask) {
 	}
 	p.done.Took = d.o.Now().Sub(began)
 	p.publish()
-	p.act(log)
+	p.within("act", func() { p.act(log) })
 	if p.done.Evaluated || ask.Depth == Full {
 		debug.FreeOSMemory() // what it took is many times what is kept for the hours until the next
 	}
@@ -70,15 +72,16 @@ func passID() string {
 
 // make does the pass. What goes wrong is a fault, or is said of its tenant.
 func (p *pass) make() {
-	p.ledger()
-	fresh := p.declarations()
+	p.within("ledger", p.ledger)
+	fresh := false
+	p.within("declarations", func() { fresh = p.declarations() })
 	if p.force == nil || p.ask.Depth <= Look && !fresh {
 		return
 	}
 	if p.platform.waits(p.now) {
 		return
 	}
-	p.live()
+	p.within("live", p.live)
 }
 
 // declarations fetches, and takes the newest commit into force where it loads.

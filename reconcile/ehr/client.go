@@ -22,6 +22,7 @@ package ehr
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,7 +56,7 @@ type Options struct {
 	Log   *slog.Logger // of retries and pauses; nil discards
 	// Watch is told of each try of each request, by many goroutines; nil for
 	// nobody.
-	Watch func(Exchange)
+	Watch func(context.Context, Exchange)
 }
 
 // Client asks one platform. It is safe for use by many goroutines.

@@ -1,6 +1,7 @@
 package ehr_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -98,7 +99,7 @@ func TestEachTryIsToldWithTheClocksOfBothSides(t *testing.T) {
 	date := time.Now().Add(-time.Hour).UTC().Truncate(time.Second)
 	var told []ehr.Exchange
 	platform := play(t, refuses(http.StatusServiceUnavailable, "unavailable"), gives(grantOf7, "ETag", etag, "Date", date.Format(http.TimeFormat)))
-	client := platform.client(t, func(o *ehr.Options) { o.Watch = func(x ehr.Exchange) { told = append(told, x) } })
+	client := platform.client(t, func(o *ehr.Options) { o.Watch = func(_ context.Context, x ehr.Exchange) { told = append(told, x) } })
 	if _, err := ask(t, client); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package ehr
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ type Exchange struct {
 // watched tells of each try.
 type watched struct {
 	next http.RoundTripper
-	tell func(Exchange)
+	tell func(context.Context, Exchange)
 	now  func() time.Time
 }
 
@@ -36,7 +37,7 @@ func (w *watched) RoundTrip(r *http.Request) (*http.Response, error) {
 		x.Status = answer.StatusCode
 		x.Date, _ = http.ParseTime(answer.Header.Get("Date")) // zero where there is none
 	}
-	w.tell(x)
+	w.tell(r.Context(), x)
 	return answer, err
 }
 
