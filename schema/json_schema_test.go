@@ -50,7 +50,7 @@ func exported(t testing.TB, name string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := value.Context().BuildExpr(expr).MarshalJSON()
+	text, err := cuecontext.New().BuildExpr(expr).MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestThePublishedSchemaRefusesWhatCharterRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		definition := cuecontext.New().CompileString(string(schema.Definitions()) + "\n#File: {tenant!: #Tenant}").LookupPath(cue.ParsePath("#File"))
-		if definition.Unify(definition.Context().CompileBytes(text)).Validate(cue.Concrete(true)) == nil {
+		if definition.Unify(cuecontext.New().CompileBytes(text)).Validate(cue.Concrete(true)) == nil {
 			t.Errorf("%s: the definitions take it", name)
 		}
 	}
