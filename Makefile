@@ -7,10 +7,13 @@ export GOTOOLCHAIN = local
 GO ?= go
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+AXE = 4.14.1
+AXE_SHA256 = e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
+CHROMIUM ?= chromium
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 
-.PHONY: demo build test lint fmt bench fuzz
+.PHONY: demo build test lint fmt bench browser fuzz
 
 demo:
 	$(GO) run ./examples/demo
@@ -30,6 +33,20 @@ lint:
 # prints as CPU is processor time; the time of day is not reported.
 bench:
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./...
+
+# The pages in a real Chromium, with pictures of them to look at.
+browser: bin/axe-$(AXE).min.js
+	mkdir -p bin/screenshots
+	CHARTER_CHROMIUM="$$(command -v $(CHROMIUM))" CHARTER_AXE=$(CURDIR)/$< CHARTER_SCREENSHOTS=$(CURDIR)/bin/screenshots \
+		$(GO) test -count=1 ./reconcile/daemon/web ./cmd/charter/internal/view
+
+# What judges accessibility, from npm's registry.
+bin/axe-$(AXE).min.js:
+	mkdir -p bin
+	cd bin && npm pack --silent axe-core@$(AXE) >/dev/null
+	cd bin && echo "$(AXE_SHA256)  axe-core-$(AXE).tgz" | sha256sum -c - >/dev/null
+	tar -xzOf bin/axe-core-$(AXE).tgz package/axe.min.js > $@
+	rm bin/axe-core-$(AXE).tgz
 
 # Every fuzzer in turn, FUZZTIME each.
 fuzz:

@@ -36,7 +36,14 @@ type Daemon struct {
 		Timezone string `json:"timezone"`
 		Pass     string `json:"pass"`
 	} `json:"schedules"`
-	Mode         string   `json:"mode"`
+	Mode string `json:"mode"`
+	// Forge is nil where branches are not to become pull requests.
+	Forge *struct {
+		Kind       string `json:"kind"`
+		API        string `json:"api"`
+		Repository string `json:"repository"`
+		TokenFile  string `json:"token_file"`
+	} `json:"forge"`
 	Root         string   `json:"root"`          // "" where no ledger is founded
 	KeyFile      string   `json:"key_file"`      // "" for none
 	PasswordFile string   `json:"password_file"` // "" for none

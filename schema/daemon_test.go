@@ -27,6 +27,8 @@ func TestAMistakeInADaemonsFileHasItsPlace(t *testing.T) {
 		smallest + "fetch: \"soon\"\n":                  "charter.cue:3",
 		smallest + "lisen: \"127.0.0.1:1\"\n":           "charter.cue:3",
 		smallest + "webhook: forge: \"sourceforge\"\n":  "charter.cue:3",
+		smallest + "forge: kind: \"sourceforge\"\n":     "charter.cue:3",
+		smallest + "forge: kind: \"github\"\n":          "charter.cue",
 		smallest + "schedules: [{cron: \"@hourly\"}]\n": "charter.cue",
 		smallest + "listen: {\n":                        "charter.cue:3",
 		"repository: \"fleet\"\n":                       "charter.cue",

@@ -20,7 +20,7 @@ import (
 	"github.com/veonahealth/charter/schema"
 )
 
-var update = flag.Bool("update", false, "write what testdata/fleets say anew")
+var update = flag.Bool("update", false, "write what testdata/fleets and the JSON Schemas say anew")
 
 // An archive in testdata/fleets is a small fleet and what charter says of it. Its
 // first lines say what it shows; its files stand on those of testdata/base.txtar,

@@ -62,6 +62,18 @@ func TestANewFleetIsFormattedAsCUEDoes(t *testing.T) {
 	}
 }
 
+// The fleet to copy has the schema and the workflows that a new one has.
+func TestTheExampleHasWhatANewFleetHas(t *testing.T) {
+	for name, f := range layout(t) {
+		if !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "schema/") {
+			continue
+		}
+		if got, err := os.ReadFile(filepath.Join("..", "examples", "fleet", name)); err != nil || !bytes.Equal(got, f.Data) {
+			t.Errorf("%s is not as charter init lays it out (%v)", name, err)
+		}
+	}
+}
+
 // vet judges a fleet as cue does that knows no charter.
 func vet(t *testing.T, files fstest.MapFS) error {
 	t.Helper()

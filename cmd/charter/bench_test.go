@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/veonahealth/charter/cmd/charter/internal/livetree"
 	"github.com/veonahealth/charter/schema"
 	"github.com/veonahealth/charter/schema/write"
 )
@@ -180,4 +182,56 @@ func BenchmarkValidateWarm(b *testing.B) {
 	b.ReportMetric(float64(ours.cpu.Microseconds())/1000/float64(b.N), "CPU-ms/op")
 	b.ReportMetric(float64(ours.peak)/float64(n), "peak-B/tenant")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkValidateWatch is a save of one tenant of ten thousand, from the file that
+// is read again to the mistakes that are known: what validate --watch does once it
+// has heard of it.
+func BenchmarkValidateWatch(b *testing.B) {
+	const n = 10000
+	w := newBenchWorld(b, n)
+	cacheDir := b.TempDir()
+	root, err := os.OpenRoot(filepath.Join(w.dir, "fleet"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer root.Close()
+	tree, err := livetree.Read(root)
+	if err != nil {
+		b.Fatal(err)
+	}
+	a := &app{lookupEnv: os.LookupEnv, now: time.Now, stderr: io.Discard, executable: func() (string, error) { return w.charter, nil }, cacheDir: func() (string, error) { return cacheDir, nil }}
+	e, err := a.newEvaluator(root.Name())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer e.close()
+	if _, err := validateTree(b.Context(), e, tree, a.now()); err != nil {
+		b.Fatal(err)
+	}
+	edit, before := 0, ownCPU(b)
+	for b.Loop() {
+		edit++
+		w.write(b, "fleet/tenants/07/t-00007/tenant.cue", fmt.Sprintf("package fleet\n\n// edit %d\ntenant: %s", edit, tenantBody(7)))
+		changed, err := tree.Renew("tenants/07/t-00007/tenant.cue")
+		if err != nil || !changed {
+			b.Fatal(changed, err)
+		}
+		v, err := validateTree(b.Context(), e, tree, a.now())
+		if err != nil || v.fleet == nil || v.fleet.Evaluated != 1 {
+			b.Fatal(err, v)
+		}
+	}
+	b.ReportMetric(float64((ownCPU(b)-before).Microseconds())/1000/float64(b.N), "CPU-ms/op")
+	b.ReportMetric(0, "ns/op") // wall time says nothing here
+}
+
+// ownCPU is the processor time that this process has taken.
+func ownCPU(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -32,6 +32,7 @@ func (c *pipeline) comment(ctx context.Context, text []byte) error {
 		return nil
 	}
 	posted, err := c.post(ctx, text)
+	c.commented = posted.URL
 	switch {
 	case err != nil:
 		c.app.note("no comment on pull request %d: %s", c.run.Change, err)
@@ -44,13 +45,7 @@ func (c *pipeline) comment(ctx context.Context, text []byte) error {
 }
 
 func (c *pipeline) post(ctx context.Context, text []byte) (forge.Posted, error) {
-	token, err := c.token()
-	if err != nil {
-		return forge.Posted{}, err
-	}
-	client, err := forge.New(forge.Options{
-		Run: c.run, Token: token, UserAgent: "charter/" + version(), Proxy: http.ProxyFromEnvironment, Now: c.app.now, Log: c.app.log(),
-	})
+	client, err := c.forge()
 	if err != nil {
 		return forge.Posted{}, err
 	}
@@ -58,6 +53,19 @@ func (c *pipeline) post(ctx context.Context, text []byte) (forge.Posted, error) 
 	defer cancel()
 	return client.Comment(ctx, string(text))
 }
+
+func (c *pipeline) forge() (*forge.Client, error) {
+	token, err := c.token()
+	if err != nil {
+		return nil, err
+	}
+	return forge.New(forge.Options{
+		Run: c.run, Token: token, UserAgent: "charter/" + version(), Proxy: http.ProxyFromEnvironment, Now: c.app.now, Log: c.app.log(),
+	})
+}
+
+// errNoForgeToken says that nobody has given a token of the forge.
+var errNoForgeToken = errors.New("no token of the forge was given (--forge-token-file, CHARTER_FORGE_TOKEN)")
 
 // token reads the forge's token.
 func (c *pipeline) token() (string, error) {
@@ -70,7 +78,7 @@ func (c *pipeline) token() (string, error) {
 		token = string(bytes.TrimSpace(data))
 	}
 	if token == "" {
-		return "", errors.New("no token of the forge was given (--forge-token-file, CHARTER_FORGE_TOKEN)")
+		return "", errNoForgeToken
 	}
 	return token, nil
 }

@@ -47,8 +47,8 @@ what the target branch would be once it is merged.
 The plan goes to standard output, to where reviewers find it (charter approve
 DIGEST), and as the pull request's one comment, given a token of the forge in
 --forge-token-file or CHARTER_FORGE_TOKEN; on GitHub and Gitea also to the job's
-summary, with mistakes beside their lines. What could not be published or posted,
-as on a fork, is said, and changes nothing in the exit status: that is the plan's.
+summary, with mistakes beside their lines. With that token the commit gets a status
+too, charter/ENVIRONMENT. What could not be published or posted, as on a fork, is said, and changes nothing in the exit status: that is the plan's.
 With --require-approval it is 4 while approvals are missing.`,
 		Example: `  charter ci
   charter ci --snapshot ref --comment-file plan.md
@@ -80,6 +80,9 @@ type pipeline struct {
 	workflow *workflow
 	errs     []error     // what its status is made of
 	said     [][2]string // what the comment says beside the plan
+	// summary is what was found, in a line; "" before anything was.
+	summary   string
+	commented string // the comment's address; "" where there is none
 }
 
 func (a *app) ci(ctx context.Context, o *ciOptions) error {
@@ -103,8 +106,15 @@ func (a *app) ci(ctx context.Context, o *ciOptions) error {
 	return finish(codeOf(err))
 }
 
-// all does everything, and gives what the status is made of.
+// all does everything, and sets the commit's status by what came of it.
 func (c *pipeline) all(ctx context.Context) error {
+	err := c.judge(ctx)
+	c.status(ctx, err)
+	return err
+}
+
+// judge gives what the status is made of.
+func (c *pipeline) judge(ctx context.Context) error {
 	var err error
 	if c.repo, err = c.o.plan.repo.open(ctx); err != nil {
 		return err
@@ -233,6 +243,7 @@ func (c *pipeline) present(ctx context.Context, p *plan.Plan) error {
 	if err := c.app.showPlan(p, data, "text"); err != nil {
 		return err
 	}
+	c.summary = view.Summary(p)
 	file, err := decodePlan(plan.DigestOf(data).String(), data)
 	if err != nil {
 		return err
@@ -324,7 +335,8 @@ func (c *pipeline) compare(ctx context.Context, l *loaded) error {
 		before, commit = base.fleet, c.run.Base
 	}
 	if before == nil {
-		_, err := fmt.Fprintf(c.app.stdout, "%s: no mistakes\n", view.Counted(len(l.fleet.Tenants), "tenant", "tenants"))
+		c.summary = view.Counted(len(l.fleet.Tenants), "tenant", "tenants") + ": no mistakes"
+		_, err := fmt.Fprintln(c.app.stdout, c.summary)
 		return err
 	}
 	environment, err := c.o.plan.scope.environment(l.fleet)
@@ -342,6 +354,7 @@ func (c *pipeline) compare(ctx context.Context, l *loaded) error {
 	if err != nil {
 		return err
 	}
+	c.summary = view.DiffSummary(compared)
 	var b bytes.Buffer
 	err = errors.Join(view.Diff(c.app.stdout, c.app.style(c.app.outTerminal), compared), view.DiffMarkdown(&b, compared, c.said...))
 	if err != nil {

@@ -78,6 +78,9 @@ func resolvePaths(c *schema.Daemon, dir string) {
 	if !isURL(c.Repository) {
 		paths = append(paths, &c.Repository)
 	}
+	if c.Forge != nil {
+		paths = append(paths, &c.Forge.TokenFile)
+	}
 	if c.Webhook != nil {
 		paths = append(paths, &c.Webhook.SecretFile)
 	}

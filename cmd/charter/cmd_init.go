@@ -21,9 +21,10 @@ func (a *app) newInit() *cobra.Command {
 		Use:   "init [DIR]",
 		Short: "Lay out a new fleet repository",
 		Long: `Init lays out a fleet repository: the CUE module, the schema, the default
-catalogue, one organisation, one tenant with one admin, a policy and a workflow
-for pull requests; and commits it, where git knows who commits. It never
-overwrites: if one of its files is there already, nothing is written.
+catalogue, one organisation, one tenant with one admin, a policy and the workflows
+for pull requests (GitHub's, which Gitea and Forgejo read too, and GitLab's); and
+commits it, where git knows who commits. It never overwrites: if one of its files
+is there already, nothing is written.
 
 With --audit it founds the ledger of an environment instead, in a fleet that is
 there: the policy of the commit becomes the one in force, from then on plans are

@@ -52,22 +52,31 @@ func (o *treeOptions) load(ctx context.Context, a *app) (*schema.Fleet, error) {
 
 func (a *app) newValidate() *cobra.Command {
 	var o treeOptions
+	var watched bool
 	cmd := &cobra.Command{
 		Use:   "validate [DIR]",
 		Short: "Evaluate and check everything that is declared, offline",
 		Long: `Validate evaluates every declaration and reports all mistakes in one run, each
 with its place. Given a DIR it checks the files as they are there, committed or
 not; else the commit that --rev names. Warnings are judged as of --at, mistakes
-depend on no clock.`,
+depend on no clock.
+
+With --watch it goes on to check a DIR at every save, and tells what has changed:
+the mistakes that have come, and those that are fixed. An interrupt ends it.`,
 		Example: `  charter validate .
+  charter validate --watch .
   charter validate --rev main -o json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.takeDir(args)
+			if watched {
+				return a.validateWatch(cmd.Context(), &o)
+			}
 			return a.validate(cmd.Context(), &o)
 		},
 	}
 	o.bind(cmd, "text", "json", "github", "junit")
+	cmd.Flags().BoolVar(&watched, "watch", false, "check a DIR again at every save, and tell what has changed")
 	return cmd
 }
 
@@ -106,6 +115,11 @@ func (a *app) showValidation(fleet *schema.Fleet, problems, warnings schema.Prob
 	if !a.quiet {
 		view.Warnings(a.stderr, a.style(a.errTerminal), warnings)
 	}
+	return a.showCount(fleet, problems)
+}
+
+// showCount tells how many mistakes there are, or of how much there are none.
+func (a *app) showCount(fleet *schema.Fleet, problems schema.Problems) error {
 	if fleet == nil {
 		a.note("%s", view.Counted(len(problems), "mistake", "mistakes"))
 		return nil

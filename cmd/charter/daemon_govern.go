@@ -172,6 +172,7 @@ func (a *app) govern(w *watch, c *schema.Daemon, p *parts, client *ehr.Client, a
 	case daemon.Propose:
 		proposer := &daemon.Proposer{
 			Repository: o.repo, Evaluate: w.evaluate, Author: source.Author{Name: "charter daemon", Email: "daemon@charter.invalid"}, Now: a.now,
+			Forge: p.forge, Target: c.Branch, Log: w.log,
 		}
 		return o, proposer.Act, nil
 	}

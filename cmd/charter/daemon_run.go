@@ -20,6 +20,7 @@ import (
 	"github.com/veonahealth/charter/reconcile/daemon/notice"
 	"github.com/veonahealth/charter/reconcile/daemon/web"
 	"github.com/veonahealth/charter/reconcile/ehr"
+	"github.com/veonahealth/charter/reconcile/forge"
 	"github.com/veonahealth/charter/reconcile/source"
 	"github.com/veonahealth/charter/schema"
 )
@@ -48,13 +49,14 @@ type parts struct {
 	hook        *web.Hook
 	targets     []notice.Target
 	header      map[string]string // of what is sent to the collector of traces
+	forge       *forge.Client     // nil for none
 }
 
 // prepareWatch checks a configuration as far as that needs no repository and no
 // platform.
 func (a *app) prepareWatch(_ context.Context, c *schema.Daemon) (*parts, error) {
 	var p parts
-	for _, step := range []func(*schema.Daemon) error{p.readEnvironment, p.readToken, p.readTimers, p.readAccess, p.readHook, p.readNotices, p.readTraces} {
+	for _, step := range []func(*schema.Daemon) error{p.readEnvironment, p.readToken, p.readTimers, p.readAccess, p.readHook, p.readNotices, p.readTraces, p.readForge(a)} {
 		if err := step(c); err != nil {
 			return nil, fail(exitUsage, "configuration: %w", err)
 		}
@@ -152,6 +154,25 @@ func (p *parts) readNotices(c *schema.Daemon) error {
 		p.targets = append(p.targets, notice.Target{URL: string(address), Shape: notice.Shape(n.Shape), Name: n.Name})
 	}
 	return nil
+}
+
+// readForge makes the client of the forge that pull requests are opened at. It asks
+// once in each pass, as the daemon comes again by itself.
+func (p *parts) readForge(a *app) func(*schema.Daemon) error {
+	return func(c *schema.Daemon) error {
+		if c.Forge == nil {
+			return nil
+		}
+		token, err := readSecret(c.Forge.TokenFile)
+		if err != nil {
+			return err
+		}
+		p.forge, err = forge.New(forge.Options{
+			Run:   forge.Run{Kind: forge.Kind(c.Forge.Kind), API: c.Forge.API, Project: c.Forge.Repository},
+			Token: string(token), UserAgent: "charter/" + version(), Proxy: http.ProxyFromEnvironment, Retries: -1, Now: a.now,
+		})
+		return err
+	}
 }
 
 // isURL reports whether a repository is named by a URL.

@@ -109,27 +109,54 @@ func (f *repoFlags) declaredURL(ctx context.Context, a *app, commit, environment
 
 // evaluate loads a file tree with the help of the cache and a sandbox.
 func (a *app) evaluate(ctx context.Context, files fs.FS, fleet string) (*schema.Fleet, error) {
+	e, err := a.newEvaluator(fleet)
+	if err != nil {
+		return nil, err
+	}
+	defer e.close()
+	return e.load(ctx, files)
+}
+
+// evaluator loads file trees of one fleet, with the help of the cache and a sandbox.
+type evaluator struct {
+	app     *app
+	options schema.Options
+	kept    *cache.Store // nil where there is nowhere to keep evaluations
+}
+
+func (a *app) newEvaluator(fleet string) (*evaluator, error) {
 	executable, err := a.executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	sandbox := schema.NewSandbox(runtime.GOMAXPROCS(0), executable, evaluateArg)
-	defer sandbox.Close()
-	options := schema.Options{Sandbox: sandbox, Identity: a.identity(executable), Keys: seal.KeyFingerprint}
-	kept := a.openCache(fleet)
-	if kept != nil {
-		options.Cache = kept
+	e := &evaluator{app: a, kept: a.openCache(fleet)}
+	e.options = schema.Options{
+		Sandbox:  schema.NewSandbox(runtime.GOMAXPROCS(0), executable, evaluateArg),
+		Identity: a.identity(executable), Keys: seal.KeyFingerprint,
 	}
-	result, err := schema.Load(ctx, files, options)
-	if kept != nil {
-		if err := kept.Flush(); err != nil {
-			a.log().Warn("the evaluation cache is not kept", "error", err)
-		}
+	if e.kept != nil {
+		e.options.Cache = e.kept
 	}
+	return e, nil
+}
+
+func (e *evaluator) load(ctx context.Context, files fs.FS) (*schema.Fleet, error) {
+	fleet, err := schema.Load(ctx, files, e.options)
 	if err == nil {
-		a.log().Debug("evaluated", "tenants", len(result.Tenants), "anew", result.Evaluated)
+		e.app.log().Debug("evaluated", "tenants", len(fleet.Tenants), "anew", fleet.Evaluated)
 	}
-	return result, err
+	return fleet, err
+}
+
+// close ends the sandbox, and keeps what was evaluated.
+func (e *evaluator) close() {
+	e.options.Sandbox.Close()
+	if e.kept == nil {
+		return
+	}
+	if err := e.kept.Flush(); err != nil {
+		e.app.log().Warn("the evaluation cache is not kept", "error", err)
+	}
 }
 
 // openCache opens the evaluations that are kept of a fleet; nil where there is

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"maps"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -14,20 +16,33 @@ import (
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/reconcile"
+	"github.com/veonahealth/charter/reconcile/forge"
 	"github.com/veonahealth/charter/reconcile/source"
 	"github.com/veonahealth/charter/schema/write"
 )
 
 // Proposer writes, for each tenant whose rows were changed by other hands, a
 // branch that adopts the change as a declaration: charter/adopt/TENANT. People
-// merge it, or put the platform back.
+// merge it, or put the platform back. Where it is given a forge, each branch has a
+// pull request.
 type Proposer struct {
 	// Repository is the one that is followed.
 	Repository func() *source.Repository
 	Evaluate   Evaluate
 	Author     source.Author
 	Now        func() time.Time
+	// Forge is where pull requests are opened; nil for none.
+	Forge *forge.Client
+	// Target is the branch that they are to be merged into.
+	Target string
+	Log    *slog.Logger
+
+	// asked are the commits that branches were at when they had a pull request.
+	asked map[string]string
 }
+
+// proposed is a branch that is there as it is to be.
+type proposed struct{ branch, commit, message string }
 
 // Act proposes what a plan has of drift. It carries nothing out; its error names
 // the tenants that it could not write a branch for.
@@ -43,49 +58,100 @@ func (p *Proposer) Act(ctx context.Context, d Deed) ([]reconcile.Outcome, error)
 		}
 	}
 	var errs []error
+	var there []proposed
 	for _, tenant := range slices.Sorted(maps.Keys(drift)) {
-		if err := p.propose(ctx, d.Plan, tenant, drift[tenant]); err != nil {
+		one, err := p.propose(ctx, d.Plan, tenant, drift[tenant])
+		if err != nil {
 			errs = append(errs, fmt.Errorf("adopt what moved at tenant %s: %w", tenant, err))
+			continue
 		}
+		there = append(there, one)
+	}
+	if p.Forge != nil {
+		p.open(ctx, there)
 	}
 	return nil, errors.Join(errs...)
 }
 
+// openTime is how long a forge may hold up a pass.
+const openTime = time.Minute
+
+// open opens the pull requests that are missing. A forge that is down is asked again
+// in the next pass: the branches are there meanwhile.
+func (p *Proposer) open(ctx context.Context, there []proposed) {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	for _, one := range there {
+		if p.asked[one.branch] == one.commit {
+			continue
+		}
+		title, text, _ := strings.Cut(one.message, "\n")
+		opened, err := p.Forge.OpenPullRequest(ctx, forge.Proposal{
+			Branch: one.branch, Target: p.Target, Commit: one.commit, Title: title, Text: verbatim(text),
+		})
+		var said *forge.StatusError
+		switch {
+		case errors.As(err, &said) && said.Status == http.StatusUnprocessableEntity:
+			p.Log.Warn("no pull request", "branch", one.branch, "error", err) // of this branch alone
+			continue
+		case err != nil:
+			p.Log.Warn("no pull request yet", "branch", one.branch, "error", err)
+			return
+		case opened.New:
+			p.Log.Info("pull request opened", "branch", one.branch, "url", opened.URL)
+		}
+		if p.asked == nil {
+			p.asked = map[string]string{}
+		}
+		p.asked[one.branch] = one.commit
+	}
+}
+
+// verbatim writes a text as a block of code: names in it are whatever people are
+// called on the platform, and nothing to a forge.
+func verbatim(text string) string {
+	text = strings.NewReplacer("\r", " ", "\n", "\n    ").Replace(strings.TrimSpace(text))
+	return "    " + text + "\n"
+}
+
 // propose writes the branch of one tenant, unless it is there as it would be.
-func (p *Proposer) propose(ctx context.Context, made *plan.Plan, tenant string, changes []plan.Change) error {
+func (p *Proposer) propose(ctx context.Context, made *plan.Plan, tenant string, changes []plan.Change) (proposed, error) {
 	repo := p.Repository()
+	one := proposed{branch: "charter/adopt/" + tenant, message: message(tenant, changes)}
 	base, err := repo.Resolve(made.Source.Commit)
 	if err != nil {
-		return err
+		return one, err
 	}
 	put, err := p.edit(ctx, repo.Files(base), tenant, changes)
 	if err != nil {
-		return err
+		return one, err
 	}
-	branch := "refs/heads/charter/adopt/" + tenant
-	old, remote, err := p.branch(ctx, repo, branch)
+	ref := "refs/heads/" + one.branch
+	old, remote, err := p.branch(ctx, repo, ref)
 	if err != nil {
-		return err
+		return one, err
 	}
 	commit, err := repo.Write(source.Draft{
-		Parent: base.Hash, Put: put, Author: p.Author, When: p.Now(), Message: message(tenant, changes),
+		Parent: base.Hash, Put: put, Author: p.Author, When: p.Now(), Message: one.message,
 	})
 	if err != nil {
-		return err
+		return one, err
 	}
 	if old != "" {
 		there, err := repo.Resolve(old)
 		if err == nil && there.Tree == commit.Tree {
-			return nil // as it would be
+			one.commit = old
+			return one, nil // as it would be
 		}
 	}
+	one.commit = commit.Hash
 	if _, err := p.Evaluate(ctx, repo.Files(commit)); err != nil {
-		return fmt.Errorf("declared as it is live, the fleet does not load: %w", err)
+		return one, fmt.Errorf("declared as it is live, the fleet does not load: %w", err)
 	}
 	if remote {
-		return repo.Push(ctx, source.Update{Name: branch, Old: old, New: commit.Hash})
+		return one, repo.Push(ctx, source.Update{Name: ref, Old: old, New: commit.Hash})
 	}
-	return repo.SetRef(branch, old, commit.Hash)
+	return one, repo.SetRef(ref, old, commit.Hash)
 }
 
 // branch finds where a branch stands, at the remote where there is one.

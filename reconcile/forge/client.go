@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,8 @@ type Options struct {
 	UserAgent string
 	// Proxy chooses a proxy for a request, or is nil for none.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Retries is how often something is tried again; 0 is 4 times, -1 never.
+	Retries int
 	// Pause is the first wait before a retry, which doubles each time; 0 is 500 ms.
 	Pause time.Duration
 	// Now is asked how long it is until a limit ends; required.
@@ -33,41 +36,39 @@ type Options struct {
 }
 
 const (
-	timeout      = 30 * time.Second
-	retries      = 4
-	defaultPause = 500 * time.Millisecond
-	longestPause = time.Minute
-	maxAnswer    = 32 << 20 // bytes; a page is a hundred comments of 64 KiB
-	maxPages     = 100
+	timeout        = 30 * time.Second
+	defaultRetries = 4
+	defaultPause   = 500 * time.Millisecond
+	longestPause   = time.Minute
+	maxAnswer      = 32 << 20 // bytes; a page is a hundred comments of 64 KiB
+	maxPages       = 100
 )
 
-// Client writes to one pull request.
+// Client writes to one repository, and to the one pull request that its run is of.
 type Client struct {
 	base    *url.URL
 	token   string
 	agent   string
+	project string
 	change  int
 	dialect dialect
 	http    *retryablehttp.Client
 }
 
-// ErrNoChange says that a run is of no pull request, so that there is nothing to
-// comment.
-var ErrNoChange = errors.New("the pipeline is of no pull request")
-
-// New returns a client for the pull request of a run. It asks nothing yet.
+// New returns a client for a run's repository. It asks nothing yet.
 func New(o Options) (*Client, error) {
-	if o.Run.Change == 0 {
-		return nil, ErrNoChange
-	}
 	base, err := url.Parse(o.Run.API)
 	switch {
+	case !slices.Contains([]Kind{GitHub, Gitea, GitLab}, o.Run.Kind):
+		return nil, fmt.Errorf("forge %.20q is not known", o.Run.Kind)
 	case err != nil || base.Scheme != "https" && base.Scheme != "http" || base.Host == "" || base.User != nil || base.RawQuery != "":
 		return nil, errors.New("the forge's API has no address that could be asked")
+	case !o.Run.Kind.names(o.Run.Project):
+		return nil, fmt.Errorf("the repository %.80q is not named as %s names them", o.Run.Project, o.Run.Kind)
 	case o.Token == "" || strings.ContainsFunc(o.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return nil, errors.New("the forge's token is empty, or holds a character that no token has")
 	}
-	c := &Client{base: base, token: o.Token, agent: cmp.Or(o.UserAgent, "charter"), change: o.Run.Change, http: newRetrying(&o)}
+	c := &Client{base: base, token: o.Token, agent: cmp.Or(o.UserAgent, "charter"), project: o.Run.Project, change: o.Run.Change, http: newRetrying(&o)}
 	switch o.Run.Kind {
 	case GitHub:
 		c.dialect = github(o.Run.Project, o.Run.Change)
@@ -75,8 +76,6 @@ func New(o Options) (*Client, error) {
 		c.dialect = gitea(o.Run.Project, o.Run.Change)
 	case GitLab:
 		c.dialect = gitlab(o.Run.Project, o.Run.Change)
-	default:
-		return nil, fmt.Errorf("forge %.20q is not known", o.Run.Kind)
 	}
 	return c, nil
 }
@@ -93,7 +92,7 @@ func newRetrying(o *Options) *retryablehttp.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	l := limits{o.Now}
-	rt.RetryMax, rt.RetryWaitMin, rt.RetryWaitMax = retries, cmp.Or(o.Pause, defaultPause), longestPause
+	rt.RetryMax, rt.RetryWaitMin, rt.RetryWaitMax = max(0, cmp.Or(o.Retries, defaultRetries)), cmp.Or(o.Pause, defaultPause), longestPause
 	rt.CheckRetry, rt.Backoff = l.again, l.wait
 	rt.ErrorHandler = retryablehttp.PassthroughErrorHandler
 	rt.Logger = nil
@@ -140,6 +139,10 @@ func hasStatus(err error, statuses ...int) bool {
 // once marks the context of a request that is not to be tried again.
 type once struct{}
 
+// singly marks a request that makes something new: it may have been carried out
+// although its answer was lost.
+func singly(ctx context.Context) context.Context { return context.WithValue(ctx, once{}, true) }
+
 // call sends a request and decodes the answer, if it has the wanted status. It
 // returns the address of the next page, or "".
 func (c *Client) call(ctx context.Context, method, address string, body any, want int, value any) (next string, err error) {
@@ -148,9 +151,6 @@ func (c *Client) call(ctx context.Context, method, address string, body any, wan
 		if text, err = json.Marshal(body); err != nil {
 			return "", err
 		}
-	}
-	if method == http.MethodPost {
-		ctx = context.WithValue(ctx, once{}, true)
 	}
 	r, err := retryablehttp.NewRequestWithContext(ctx, method, address, text)
 	if err != nil {
@@ -214,7 +214,7 @@ func (c *Client) nextPage(links []string) (string, error) {
 		}
 		next, err := url.Parse(strings.Trim(strings.TrimSpace(target), "<>"))
 		if err != nil || next.Scheme != c.base.Scheme || next.Host != c.base.Host {
-			return "", errors.New("the next page of comments lies on another host")
+			return "", errors.New("the next page lies on another host")
 		}
 		return next.String(), nil
 	}

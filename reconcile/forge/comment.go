@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 )
 
@@ -14,19 +12,6 @@ import (
 type Posted struct {
 	URL     string // for people; "" where the forge does not say
 	Created bool   // false where the one of an earlier run was replaced
-}
-
-// dialect is how a forge's API differs from another's.
-type dialect struct {
-	comments string // path of the comments of the pull request
-	query    string // of the first page
-	me       string // path of whoever the token is of
-	one      func(id int64) string
-	replace  string // the method that changes a comment
-	most     int    // characters of a comment
-	sign     func(http.Header, string)
-	// robot recognises the author that a job's own token writes as.
-	robot func(*author) bool
 }
 
 // wireComment is a comment as the forges write it: GitHub and Gitea have a user
@@ -52,63 +37,22 @@ func (w *wireComment) by() *author {
 	return w.Author
 }
 
-func github(project string, change int) dialect {
-	d := hub(project, change)
-	d.query = "?per_page=100"
-	d.most = 65_536
-	d.sign = func(h http.Header, token string) {
-		h.Set("Authorization", "Bearer "+token)
-		h.Set("Accept", "application/vnd.github+json")
-		h.Set("X-GitHub-Api-Version", "2022-11-28")
-	}
-	d.robot = func(a *author) bool { return a.Type == "Bot" }
-	return d
-}
-
-func gitea(project string, change int) dialect {
-	d := hub(project, change)
-	d.most = 1_000_000
-	d.sign = func(h http.Header, token string) {
-		h.Set("Authorization", "token "+token)
-		h.Set("Accept", "application/json")
-	}
-	d.robot = func(a *author) bool { return a.Login == "gitea-actions" || a.Login == "forgejo-actions" }
-	return d
-}
-
-// hub is what GitHub and Gitea have in common: a pull request's comments are those
-// of the issue of its number.
-func hub(project string, change int) dialect {
-	issues := "/repos/" + project + "/issues/"
-	return dialect{
-		comments: issues + strconv.Itoa(change) + "/comments", me: "/user", replace: http.MethodPatch,
-		one: func(id int64) string { return issues + "comments/" + strconv.FormatInt(id, 10) },
-	}
-}
-
-func gitlab(project string, change int) dialect {
-	notes := "/projects/" + url.PathEscape(project) + "/merge_requests/" + strconv.Itoa(change) + "/notes"
-	return dialect{
-		comments: notes, query: "?per_page=100&sort=asc", me: "/user", replace: http.MethodPut, most: 1_000_000,
-		one: func(id int64) string { return notes + "/" + strconv.FormatInt(id, 10) },
-		sign: func(h http.Header, token string) {
-			h.Set("PRIVATE-TOKEN", token)
-			h.Set("Accept", "application/json")
-		},
-		robot: func(*author) bool { return false }, // the token of a GitLab job may not comment
-	}
-}
-
 // tries is how often comments are read to find out where one goes: the one that was
 // found may be deleted before it is replaced, and one that was made may be there
 // although the answer was lost.
 const tries = 3
+
+// ErrNoChange says that a run is of no pull request, so that there is nothing to
+// comment.
+var ErrNoChange = errors.New("the pipeline is of no pull request")
 
 // Comment writes a comment, in the place of the one with the same first line that
 // this token wrote before. The first line has to be an HTML comment.
 func (c *Client) Comment(ctx context.Context, body string) (Posted, error) {
 	marker, _, _ := strings.Cut(body, "\n")
 	switch {
+	case c.change == 0:
+		return Posted{}, ErrNoChange
 	case !strings.HasPrefix(marker, "<!-- ") || !strings.HasSuffix(marker, " -->"):
 		return Posted{}, errors.New("comment without a marker in its first line")
 	case len([]rune(body)) > c.dialect.most:
@@ -120,15 +64,15 @@ func (c *Client) Comment(ctx context.Context, body string) (Posted, error) {
 	}
 	for try := 1; ; try++ {
 		posted, err := c.put(ctx, marker, body, ours)
-		if err == nil || try == tries || ctx.Err() != nil || !c.worthAnother(err) {
+		if err == nil || try == tries || ctx.Err() != nil || !worthAnother(err) {
 			return posted, err
 		}
 	}
 }
 
-// worthAnother reports whether the comments may be others than they were taken to
+// worthAnother reports whether what is there may be another than it was taken to
 // be.
-func (c *Client) worthAnother(err error) bool {
+func worthAnother(err error) bool {
 	var said *StatusError
 	var gone *goneError
 	return errors.As(err, &gone) || !errors.As(err, &said) || said.Status >= 500
@@ -148,7 +92,7 @@ func (c *Client) put(ctx context.Context, marker, body string, ours func(*author
 	content := map[string]string{"body": body}
 	var w wireComment
 	if old == nil {
-		_, err := c.call(ctx, http.MethodPost, c.at(c.dialect.comments), content, http.StatusCreated, &w)
+		_, err := c.call(singly(ctx), http.MethodPost, c.at(c.dialect.comments), content, http.StatusCreated, &w)
 		return Posted{URL: w.HTMLURL, Created: true}, err
 	}
 	if old.Body == body {

@@ -267,20 +267,35 @@ func TestAnInterruptEndsIt(t *testing.T) {
 	}
 }
 
-func TestAClientNeedsAnAddressATokenAndAPullRequest(t *testing.T) {
+func TestAClientNeedsAnAddressATokenAndARepository(t *testing.T) {
 	for name, change := range map[string]func(*forge.Options){
-		"no pull request": func(o *forge.Options) { o.Run.Change = 0 },
-		"no token":        func(o *forge.Options) { o.Token = "" },
-		"a split token":   func(o *forge.Options) { o.Token = "a\r\nb" },
-		"no address":      func(o *forge.Options) { o.Run.API = "" },
-		"a user":          func(o *forge.Options) { o.Run.API = "https://user:word@forge.example.org" },
-		"another scheme":  func(o *forge.Options) { o.Run.API = "file:///etc" },
-		"another forge":   func(o *forge.Options) { o.Run.Kind = "sourcehut" },
+		"no repository":  func(o *forge.Options) { o.Run.Project = "" },
+		"another's path": func(o *forge.Options) { o.Run.Project = "lakeside/../other" },
+		"a group more":   func(o *forge.Options) { o.Run.Project = "lakeside/sub/fleet" },
+		"no token":       func(o *forge.Options) { o.Token = "" },
+		"a split token":  func(o *forge.Options) { o.Token = "a\r\nb" },
+		"no address":     func(o *forge.Options) { o.Run.API = "" },
+		"a user":         func(o *forge.Options) { o.Run.API = "https://user:word@forge.example.org" },
+		"another scheme": func(o *forge.Options) { o.Run.API = "file:///etc" },
+		"another forge":  func(o *forge.Options) { o.Run.Kind = "sourcehut" },
 	} {
 		o := newServer(t, forge.GitHub).options()
 		change(&o)
 		if _, err := forge.New(o); err == nil || strings.Contains(err.Error(), "word") {
 			t.Errorf("%s: error %v", name, err)
 		}
+	}
+}
+
+func TestARunOfNoPullRequestHasNoComment(t *testing.T) {
+	s := newServer(t, forge.GitHub)
+	o := s.options()
+	o.Run.Change = 0
+	c, err := forge.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Comment(t.Context(), marker+"one"); !errors.Is(err, forge.ErrNoChange) || len(s.calls) > 0 {
+		t.Errorf("%v after %q", err, s.calls)
 	}
 }

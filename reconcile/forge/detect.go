@@ -125,9 +125,18 @@ func commit(text string) string {
 
 var (
 	hashes   = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})?$`)
-	projects = regexp.MustCompile(`^([0-9]+|[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)$`)
+	projects = regexp.MustCompile(`^([0-9]+|[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+)$`)
 	branches = regexp.MustCompile(`^([^\s[:cntrl:]~^:?*\[\\-][^\s[:cntrl:]~^:?*\[\\]*)?$`)
 )
+
+// names reports whether a project's name is one that a forge of the kind gives:
+// GitLab numbers them, and has groups in groups.
+func (k Kind) names(project string) bool {
+	if !projects.MatchString(project) || strings.Contains(project, "..") {
+		return false
+	}
+	return k == GitLab || strings.Count(project, "/") == 1
+}
 
 // check refuses what would lead somewhere else than it says: the head's branch and
 // its repository are named by whoever opened the pull request.
@@ -135,7 +144,7 @@ func (r *Run) check() error {
 	switch {
 	case !hashes.MatchString(r.Head) || !hashes.MatchString(r.Base):
 		return errors.New("the pipeline names a commit that is none")
-	case r.Project != "" && (!projects.MatchString(r.Project) || strings.Contains(r.Project, "..")):
+	case r.Project != "" && !r.Kind.names(r.Project):
 		return fmt.Errorf("the pipeline's project %.80q is none", r.Project)
 	case !branches.MatchString(r.Target):
 		return fmt.Errorf("the pipeline's target branch %.80q is none", r.Target)

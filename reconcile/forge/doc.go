@@ -1,6 +1,6 @@
 // Package forge talks to the forge that a fleet is reviewed on: GitHub, Gitea or
-// Forgejo, and GitLab. It knows pull requests by their numbers and comments by their
-// first line, and nothing of plans.
+// Forgejo, and GitLab. It knows pull requests by their numbers and branches, comments
+// by their first line, and nothing of plans.
 //
 // # One comment a pull request
 //
@@ -13,11 +13,17 @@
 // Which comments are one's own is asked of the forge. The token of a GitHub or Gitea
 // job may not ask; then they are those of the job's own robot.
 //
+// # Statuses and pull requests
+//
+// SetStatus says a word beside a commit. OpenPullRequest proposes a branch: a branch
+// has one pull request, one of another repository is none of ours whatever its
+// branch is called, and one that people closed stays closed until the branch moves.
+//
 // # When a forge does not answer
 //
-// Reads and replacements are tried again after faults of the network and the server.
-// A new comment is not: it may be there already, so that the comments are read again
-// first. Where the forge asks for a pause (Retry-After, X-RateLimit-Reset) it is
+// Reads, replacements and statuses are tried again after faults of the network and
+// the server. What is new, a comment or a pull request, is not: it may be there
+// already, so that what is there is read again first. Where the forge asks for a pause (Retry-After, X-RateLimit-Reset) it is
 // given, up to a minute; after that the error says how long it asked for. A refusal
 // is a StatusError: 401 and 403 are a token without the right, as the tokens of
 // forks are; 404 a pull request that is gone, or one that the token may not see.

@@ -37,6 +37,9 @@ type server struct {
 	perPage  int
 	mu       sync.Mutex
 	comments []comment
+	statuses []map[string]string
+	pulls    []pull
+	branches map[string]string // the commits that branches are at
 	next     int64
 	calls    []string
 	meet     func(w http.ResponseWriter, r *http.Request) bool // answers in the server's place
@@ -113,6 +116,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		one, replace = list+"/", "PUT"
 	}
 	switch id, of := strings.CutPrefix(path, one); {
+	case s.setStatus(w, r, path) || s.pullRequests(w, r, path):
 	case r.Method == "GET" && path == "/user":
 		s.user(w)
 	case r.Method == "GET" && path == list:
@@ -141,8 +145,15 @@ func (s *server) wrong(r *http.Request) string {
 	case r.Method != "GET" && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json"):
 		return "a body of another type"
 	}
+	known := []string{"per_page", "page", "sort"}
+	if s.kind == forge.Gitea {
+		known = nil
+	}
+	if strings.HasSuffix(r.URL.Path, "/pulls") || strings.HasSuffix(r.URL.Path, "/merge_requests") {
+		known = pullParameters[s.kind]
+	}
 	for name, values := range r.URL.Query() {
-		if s.kind == forge.Gitea || !slices.Contains([]string{"per_page", "page", "sort"}, name) || len(values) != 1 {
+		if !slices.Contains(known, name) || len(values) != 1 {
 			return "unknown parameter " + name
 		}
 	}
@@ -185,24 +196,30 @@ func (s *server) wire(c comment) map[string]any {
 }
 
 func (s *server) list(w http.ResponseWriter, r *http.Request) {
+	list := []any{}
+	for _, c := range s.comments {
+		list = append(list, s.wire(c))
+	}
+	if s.kind == forge.Gitea { // which gives all at once
+		answer(w, http.StatusOK, list)
+		return
+	}
+	s.page(w, r, list)
+}
+
+// page answers with one page of a list, and where the next one is.
+func (s *server) page(w http.ResponseWriter, r *http.Request, list []any) {
 	page, _ := strconv.Atoi(r.URL.Query().Get("page"))
 	page = max(page, 1)
-	from := min((page-1)*s.perPage, len(s.comments))
-	to := min(from+s.perPage, len(s.comments))
-	if s.kind == forge.Gitea { // which gives all at once
-		from, to = 0, len(s.comments)
-	}
-	if to < len(s.comments) {
+	from := min((page-1)*s.perPage, len(list))
+	to := min(from+s.perPage, len(list))
+	if to < len(list) {
 		query := r.URL.Query()
 		query.Set("page", strconv.Itoa(page+1))
 		next := url.URL{Scheme: "http", Host: r.Host, Path: r.URL.Path, RawQuery: query.Encode()}
 		w.Header().Set("Link", fmt.Sprintf(`<%s>; rel="next", <%s>; rel="last"`, &next, &next))
 	}
-	list := []any{}
-	for _, c := range s.comments[from:to] {
-		list = append(list, s.wire(c))
-	}
-	answer(w, http.StatusOK, list)
+	answer(w, http.StatusOK, list[from:to])
 }
 
 // body reads a comment's text, which GitHub takes up to 65,536 characters of.

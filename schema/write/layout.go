@@ -21,7 +21,7 @@ type File struct {
 
 // Layout returns the files of a new fleet, in the order of their paths: the
 // module, charter's schema, the default catalogue, one organisation with one
-// tenant, a policy, and a workflow for pull requests.
+// tenant, a policy, and the workflows of the forges for pull requests.
 func Layout() ([]File, error) {
 	files := []File{{Path: "schema/schema.cue", Data: schema.Definitions()}}
 	defaults, err := collect(catalog.DefaultFiles(), "catalog/")

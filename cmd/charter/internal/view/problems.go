@@ -24,6 +24,14 @@ func Problems(w io.Writer, s Style, problems schema.Problems) {
 	}
 }
 
+// Fixed writes a line for each mistake or warning that is no longer there.
+func Fixed(w io.Writer, s Style, problems schema.Problems) {
+	for i := range problems {
+		p := &problems[i]
+		fmt.Fprintf(w, "%s %s: %s   %s\n", s.paint(green, "fixed"), Clean(p.Pos.String()), Clean(p.Message), s.paint(dim, "["+string(p.Code)+"]"))
+	}
+}
+
 // manyWarnings is up to how many warnings are written out for people.
 const manyWarnings = 20
 
