@@ -171,10 +171,13 @@ func (r *Repository) whyNot(revision string, err error) error {
 	return errors.New("the repository has no such commit, branch or tag")
 }
 
+// ErrAbsent says that an object is not in the repository.
+var ErrAbsent = errors.New("is not in the repository")
+
 // explain names an object that is not there.
 func explain(err error, hash plumbing.Hash) error {
 	if errors.Is(err, plumbing.ErrObjectNotFound) {
-		return fmt.Errorf("object %s is not in the repository: a shallow or partial clone may have left it on the server", hash)
+		return fmt.Errorf("object %s %w: a shallow or partial clone may have left it on the server", hash, ErrAbsent)
 	}
 	return fmt.Errorf("object %s: %w", hash, err)
 }
