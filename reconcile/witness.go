@@ -56,11 +56,12 @@ func (g *Governance) Witness(ctx context.Context, e EHR) (Testimony, error) {
 	if err != nil {
 		return t, unwitnessed(err)
 	}
-	return t, g.knows(newest)
+	return t, g.knows(ctx, newest)
 }
 
-// knows refuses a receipt that the platform names and the ledger does not have.
-func (g *Governance) knows(receipt string) error {
+// knows refuses a receipt that the platform names and the ledger does not have. It
+// may have been begun since the ledger was read, and so the ledger is read again.
+func (g *Governance) knows(ctx context.Context, receipt string) error {
 	if receipt == "" {
 		return nil
 	}
@@ -69,6 +70,12 @@ func (g *Governance) knows(receipt string) error {
 		_, err = g.Ledger.Find(id)
 	}
 	var unknown *ledger.UnknownError
+	if errors.As(err, &unknown) {
+		if err := g.Ledger.Refresh(ctx); err != nil {
+			return asTrust(err)
+		}
+		_, err = g.Ledger.Find(id)
+	}
 	if err != nil && !errors.As(err, &unknown) {
 		return distrust("the platform's newest receipt: %w", err)
 	}

@@ -114,6 +114,15 @@ func (a *app) compare(ctx context.Context, o *driftOptions) (*reconcile.PlanRequ
 	if err != nil {
 		return nil, none, nil, err
 	}
+	if office.Governance != nil {
+		restored, err := office.witnessed(ctx, client)
+		if err != nil {
+			return nil, none, nil, err
+		}
+		if restored != "" {
+			a.note("the platform was put back: %s", restored)
+		}
+	}
 	p, found, err := reconcile.Plan(ctx, client, *request)
 	if err != nil {
 		return nil, none, nil, unread(err)

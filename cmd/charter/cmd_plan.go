@@ -12,6 +12,7 @@ import (
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/cmd/charter/internal/view"
 	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/plan/policy"
 	"github.com/veonahealth/charter/reconcile"
 	"github.com/veonahealth/charter/reconcile/ehr"
 	"github.com/veonahealth/charter/reconcile/source"
@@ -142,7 +143,13 @@ func (a *app) planOf(ctx context.Context, o *planOptions, repo *source.Repositor
 	if err != nil {
 		return nil, err
 	}
+	restored := ""
 	if office.Governance != nil {
+		if live != nil {
+			if restored, err = office.witnessed(ctx, live); err != nil {
+				return nil, err
+			}
+		}
 		if err := office.inLedger(ctx, request); err != nil {
 			return nil, err
 		}
@@ -167,6 +174,9 @@ func (a *app) planOf(ctx context.Context, o *planOptions, repo *source.Repositor
 		if err := office.Require(ctx, p, request.Desired); err != nil {
 			return nil, err
 		}
+	}
+	if restored != "" {
+		p.Refuse(plan.Refusal{Code: plan.Code(policy.Restored), Text: restored})
 	}
 	if n := len(found.Unmanaged); n > 0 {
 		a.note("%d tenants of the platform are not declared; charter leaves them alone", n)

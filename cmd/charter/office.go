@@ -328,6 +328,20 @@ func (o *office) judgeAmong(ctx context.Context, file *planFile, open []publishe
 	return o.Judge(ctx, reconcile.Case{Plan: file.plan, Digest: file.digest, Bundles: bundles, Others: others})
 }
 
+// witnessed sets the platform's audit trail beside the ledger, on which a plan is
+// about to be made: one that was rolled back would show what was done since as
+// drift. It says how the platform was put back; "". Whoever may not read the trail
+// plans without, and applies nothing.
+func (o *office) witnessed(ctx context.Context, live reconcile.EHR) (restored string, err error) {
+	testimony, err := o.Witness(ctx, live)
+	var blind *reconcile.UnwitnessedError
+	if errors.As(err, &blind) {
+		o.app.note("whether the ledger is whole could not be asked of the platform: %s", blind.Err)
+		return "", nil
+	}
+	return testimony.Restored, unread(err)
+}
+
 // inLedger is what a request to plan takes from the ledger, and refuses what has
 // vanished since it was last applied.
 func (o *office) inLedger(ctx context.Context, r *reconcile.PlanRequest) error {

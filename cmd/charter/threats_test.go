@@ -3,14 +3,19 @@ package main
 import (
 	"bytes"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// The tests that the threat model names are there.
+// The tests that the threat model names are there, and every attack that is tested is
+// in it.
 func TestTheThreatModelNamesTestsThatAreThere(t *testing.T) {
 	page, err := os.ReadFile("../../examples/authority/threats.md")
 	if err != nil {
@@ -35,6 +40,18 @@ func TestTheThreatModelNamesTestsThatAreThere(t *testing.T) {
 	for _, match := range wanted {
 		if !bytes.Contains(all.Bytes(), append([]byte("func "), append(match[1], '(')...)) {
 			t.Errorf("no test is called %s", match[1])
+		}
+	}
+	named := map[string]bool{}
+	for _, match := range regexp.MustCompile("`TestAttacks/([^`]+)`").FindAllSubmatch(page, -1) {
+		named[string(match[1])] = true
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(attacks())), slices.Sorted(maps.Keys(named))); diff != "" {
+		t.Errorf("attacks that are tested and that the page names (-tested +named):\n%s", diff)
+	}
+	for _, match := range regexp.MustCompile("`([a-z_]+\\.txtar)`").FindAllSubmatch(page, -1) {
+		if _, err := os.Stat("testdata/script/" + string(match[1])); err != nil {
+			t.Error(err)
 		}
 	}
 }

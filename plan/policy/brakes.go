@@ -43,6 +43,24 @@ func (c *court) misnamed() *Refusal {
 	return nil
 }
 
+// turn is the brake of mappers: rows that a module bears by a new catalogue alone
+// wait until that one is approved, as whoever reads the module's name knows it by
+// the one in force.
+func (c *court) turn(v *Verdict) {
+	if c.facts.last == nil || slices.ContainsFunc(v.Units, func(u Unit) bool { return u.Subject == plan.Catalog && u.Allowed() }) {
+		return
+	}
+	for i := range c.units {
+		u := &c.units[i]
+		j := slices.IndexFunc(u.changes, c.facts.turned)
+		if j < 0 || v.Units[i].Refusal != nil {
+			continue
+		}
+		v.Units[i].Refusal = u.refuse(Missing, "an approval of the catalogue passes it",
+			"module %.63s bears %.63q by a catalogue that nobody has approved, and not by the one in force", u.changes[j].Module, u.changes[j].EHRModule)
+	}
+}
+
 // held is the brake of holds: of rows that somebody asked to leave alone.
 func (c *court) held(u *unit) *Refusal {
 	id := u.id()

@@ -149,6 +149,7 @@ func Judge(in Input) Verdict {
 	for i := range c.units {
 		v.Units = append(v.Units, c.unit(&c.units[i], v.Refusal))
 	}
+	c.turn(&v)
 	return v
 }
 

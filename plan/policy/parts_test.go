@@ -133,6 +133,54 @@ func TestAPolicyIsJudgedByTheOneBefore(t *testing.T) {
 	}
 }
 
+// A mapper that nobody has approved turns no module's rows into another's: with the
+// catalogue they wait, and with it they go.
+func TestRowsWaitForTheCatalogueThatNamesThem(t *testing.T) {
+	for name, c := range map[string]struct {
+		set  func(*world)
+		want string
+	}{
+		"as ever":       {func(w *world) { w.approve("brian") }, "yes"},
+		"another's key": {func(w *world) { w.in.LastCatalog = borne(t, "theatre", "surgery"); w.approve("brian") }, "approval 4"},
+		"another's name": {func(w *world) {
+			w.in.LastCatalog, w.in.Desired.Catalog = borne(t, "surgery", "theatre"), theatre(t, false)
+			w.approve("brian")
+		}, "approval 4"},
+		"neither is known": {func(w *world) { w.in.LastCatalog = borne(t, "chart", "chart"); w.approve("brian") }, "yes"},
+		"with its catalogue": {func(w *world) {
+			w.in.LastCatalog = borne(t, "theatre", "surgery")
+			w.in.Plan.Batches[edition] = plan.Batch{Subject: plan.Catalog, Digest: digest("catalog", 0), Changes: []plan.Change{{Action: plan.Alter, Kind: "catalog"}}}
+			w.approve("asha")
+		}, "yes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c.set(w)
+			if v := w.judge().Units[kisumu]; said(v) != c.want {
+				t.Errorf("judged %q, want %q: %v", said(v), c.want, v.Refusal)
+			}
+		})
+	}
+}
+
+// borne is a catalogue in which one module bears a key on the platform.
+func borne(t *testing.T, module, key string) *catalog.Catalog {
+	t.Helper()
+	of, err := catalog.ParseModuleKey(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ehr, err := catalog.ParseEHRModule(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := catalog.New(catalog.Data{Modules: []catalog.Module{{Key: of, EHR: ehr}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // Keys that are kept offline make up for lost ones: for a policy, by as many as
 // the policy says, and for nothing else.
 func TestRecoveryKeysApproveAPolicyAlone(t *testing.T) {

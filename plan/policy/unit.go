@@ -169,6 +169,25 @@ func (f *facts) misnamed(c *plan.Change) string {
 	return modules[0].Key.String()
 }
 
+// turned reports whether the catalogue last applied knows a row's module, or its key
+// on the platform, and does not have the one bear the other.
+func (f *facts) turned(c plan.Change) bool {
+	if c.Kind != plan.KindRow {
+		return false
+	}
+	if key, err := catalog.ParseModuleKey(c.Module); err == nil {
+		if index, known := f.last.IndexOf(key); known {
+			return f.last.Module(index).EHR.String() != c.EHRModule
+		}
+	}
+	key, err := catalog.ParseEHRModule(c.EHRModule)
+	if err != nil {
+		return false
+	}
+	_, known := f.last.FromEHR(key)
+	return known
+}
+
 // modules are those that bear a change's key on the platform, by the catalogue
 // last applied and by the new one.
 func (f *facts) modules(c *plan.Change) (list []*catalog.Module) {

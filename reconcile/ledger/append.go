@@ -140,28 +140,33 @@ func (l *Ledger) Outcome(ctx context.Context, w Writer, id ID, done Results) err
 	})
 }
 
-// append adds the commit that make makes on top of what is there, and again
-// where another writer came first.
+// append adds the commit that make makes on top of what is known, and again on
+// what is there where another writer came first. The push compares, so that
+// nothing has to be asked before it; but that something may not be done is said
+// only of the ledger as it is.
 func (l *Ledger) append(ctx context.Context, make func() (string, error)) error {
+	fresh := false
 	for range maxTries {
+		before := l.Tip()
+		commit, err := make()
+		if err == nil {
+			err = l.place.move(ctx, source.Update{Name: Branch(l.options.Environment), Old: before, New: commit})
+			if err == nil {
+				return l.accepted(ctx, commit)
+			}
+			if !errors.Is(err, errLost) {
+				return err
+			}
+			if err := pause(ctx); err != nil {
+				return err
+			}
+		} else if fresh {
+			return err
+		}
 		if err := l.Refresh(ctx); err != nil {
 			return err
 		}
-		before := l.Tip()
-		commit, err := make()
-		if err != nil {
-			return err
-		}
-		err = l.place.move(ctx, source.Update{Name: Branch(l.options.Environment), Old: before, New: commit})
-		if err == nil {
-			return l.accepted(ctx, commit)
-		}
-		if !errors.Is(err, errLost) {
-			return err
-		}
-		if err := pause(ctx); err != nil {
-			return err
-		}
+		fresh = true
 	}
 	return fmt.Errorf("%w, %d times", errLost, maxTries)
 }

@@ -195,9 +195,9 @@ func (c *chain) newestReceipt() (*Receipt, error) {
 // tree is that of the newest verified commit.
 func (c *chain) tree() *source.Files {
 	if c.last == nil {
-		commit, err := c.repo.Resolve(c.index.Tip)
-		if err != nil { // the ledger is empty
-			commit = source.Commit{}
+		var commit source.Commit
+		if tip, err := c.repo.ReadCommit(c.index.Tip); err == nil { // else the ledger is empty
+			commit = source.Commit{Hash: tip.Hash, Tree: tip.Tree}
 		}
 		c.last = c.repo.Files(commit)
 	}

@@ -3,12 +3,7 @@ package ledger
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/gob"
 	"encoding/hex"
-	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -16,7 +11,7 @@ import (
 )
 
 // indexFormat changes whenever the index does.
-const indexFormat = 1
+const indexFormat = 2
 
 // index is what is known of the receipts up to a commit, all of it verified. It
 // is kept in a cache, so that none of them is read again to answer which one a
@@ -29,9 +24,10 @@ type index struct {
 
 	// The receipts, by their number: IDs, the plans' digests and the commits of
 	// the declarations (zero where there is none), and the time by which those
-	// were judged.
+	// were judged, in seconds and what is left of one.
 	IDs, Plans, Declared []byte
-	Ats                  []time.Time
+	Seconds              []int64
+	Nanoseconds          []int32
 	Acts                 []Act
 
 	Commits         []byte      // of the branch: an intent's, its outcome's, the next intent's
@@ -64,6 +60,9 @@ const hashLen = 20
 func (x *index) count() int { return len(x.Acts) }
 
 func (x *index) id(n int) ID { return ID(x.IDs[n*sha256.Size : (n+1)*sha256.Size]) }
+
+// at is the time by which a receipt's declarations were judged.
+func (x *index) at(n int) time.Time { return time.Unix(x.Seconds[n], int64(x.Nanoseconds[n])).UTC() }
 
 // commit is the nth commit of the branch, "" past its end.
 func (x *index) commit(n int) string { return commitAt(x.Commits, n) }
@@ -113,7 +112,8 @@ func (x *index) begin(id ID, i *Intent, commit string) {
 		of = *i.Plan
 	}
 	x.Plans = append(x.Plans, of[:]...)
-	x.Acts, x.Ats, x.Declared = append(x.Acts, i.Act), append(x.Ats, i.At), withCommit(x.Declared, i.Commit)
+	x.Acts, x.Declared = append(x.Acts, i.Act), withCommit(x.Declared, i.Commit)
+	x.Seconds, x.Nanoseconds = append(x.Seconds, i.At.Unix()), append(x.Nanoseconds, int32(i.At.Nanosecond()))
 	if i.Number == 0 {
 		x.Policy, x.Catalog = i.Policy, i.Catalog
 	}
@@ -198,71 +198,4 @@ func (x *index) ofTenant(tenant string) []int {
 		receipts = append(receipts, int(number))
 	}
 	return receipts
-}
-
-// cachePath is where an environment's index is kept.
-func cachePath(dir, environment string, root ID) string {
-	return filepath.Join(dir, "ledger-"+environment+"-"+root.String())
-}
-
-// loadIndex reads an index out of a cache. One that is not whole, or another's,
-// is none.
-func loadIndex(dir, environment string, root ID) *index {
-	fresh := newIndex(environment, root)
-	if dir == "" {
-		return fresh
-	}
-	data, err := os.ReadFile(cachePath(dir, environment, root))
-	if err != nil || len(data) < sha256.Size {
-		return fresh
-	}
-	sum, body := data[:sha256.Size], data[sha256.Size:]
-	if got := sha256.Sum256(body); !bytes.Equal(got[:], sum) {
-		return fresh
-	}
-	x := newIndex(environment, root)
-	if err := gob.NewDecoder(bytes.NewReader(body)).Decode(x); err != nil || !x.whole(environment, root) {
-		return fresh
-	}
-	return x
-}
-
-// whole reports whether an index is of this ledger and its columns fit.
-func (x *index) whole(environment string, root ID) bool {
-	n, lines := x.count(), len(x.Numbers)
-	commits := 2 * n
-	if x.Open {
-		commits--
-	}
-	return x.Format == indexFormat && x.Environment == environment && x.Root == root && n > 0 &&
-		len(x.IDs) == n*sha256.Size && len(x.Plans) == n*sha256.Size && len(x.Declared) == n*hashLen && len(x.Ats) == n && len(x.Commits) == commits*hashLen &&
-		len(x.Digests) == lines*sha256.Size && len(x.States) == lines && len(x.Tenants) == lines &&
-		x.commit(commits-1) == x.Tip && x.id(0) == root
-}
-
-// save keeps an index in a cache.
-func (x *index) save(dir string) (err error) {
-	if dir == "" {
-		return nil
-	}
-	var body bytes.Buffer
-	if err := gob.NewEncoder(&body).Encode(x); err != nil {
-		return fmt.Errorf("keep the ledger's index: %w", err)
-	}
-	sum := sha256.Sum256(body.Bytes())
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("keep the ledger's index: %w", err)
-	}
-	f, err := os.CreateTemp(dir, "ledger-*.tmp")
-	if err != nil {
-		return fmt.Errorf("keep the ledger's index: %w", err)
-	}
-	_, err = f.Write(append(sum[:], body.Bytes()...))
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), cachePath(dir, x.Environment, x.Root))
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("keep the ledger's index: %w", err), os.Remove(f.Name()))
-	}
-	return nil
 }

@@ -69,7 +69,11 @@ func (l *Ledger) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tip, err := l.place.fetch(ctx, name, l.known(here)...)
+	tracked, err := l.options.Repo.Ref(tracking(l.options.Environment))
+	if err != nil {
+		return err
+	}
+	tip, err := l.place.fetch(ctx, name, l.known(here, tracked)...)
 	if err != nil {
 		return err
 	}
@@ -93,10 +97,11 @@ func (l *Ledger) Refresh(ctx context.Context) error {
 // nil. Nothing is wrong with the ledger.
 func (l *Ledger) Dropped() error { return l.dropped }
 
-// known are commits that the remote need not send again.
-func (l *Ledger) known(here string) []string {
+// known are commits that the remote need not send again: as this clone follows
+// the ledger, as git fetched it, and as this machine verified it.
+func (l *Ledger) known(here, tracked string) []string {
 	var known []string
-	for _, hash := range []string{here, l.chain.index.Tip} {
+	for _, hash := range []string{here, tracked, l.chain.index.Tip} {
 		if _, err := l.options.Repo.ReadCommit(hash); err == nil {
 			known = append(known, hash)
 		}
@@ -105,11 +110,10 @@ func (l *Ledger) known(here string) []string {
 }
 
 // advance verifies up to a commit; where a part of the history is missing, which
-// a shallow clone leaves out, it is fetched whole.
+// a shallow or partial clone leaves out, it is fetched whole.
 func (l *Ledger) advance(ctx context.Context, tip string) error {
 	err := l.chain.advance(ctx, tip)
-	var shallow *source.ShallowError
-	if errors.As(err, &shallow) && l.place.remote {
+	if errors.Is(err, source.ErrAbsent) && l.place.remote {
 		if _, err := l.place.fetch(ctx, Branch(l.options.Environment)); err != nil {
 			return err
 		}
@@ -295,7 +299,7 @@ func (l *Ledger) applied(number int) (Applied, bool) {
 		return Applied{}, false
 	}
 	x := l.chain.index
-	return Applied{Number: number, Receipt: x.id(number), Commit: commitAt(x.Declared, number), At: x.Ats[number]}, true
+	return Applied{Number: number, Receipt: x.id(number), Commit: commitAt(x.Declared, number), At: x.at(number)}, true
 }
 
 // Unfinished returns the newest receipt if it has no outcome yet, else nil.

@@ -322,3 +322,20 @@ func TestAShallowCloneVerifiesTheWholeLedger(t *testing.T) {
 		t.Fatalf("%v, %v", again, err)
 	}
 }
+
+// What git has fetched need not come again, unless it left something on the
+// server.
+func TestAPartialCloneVerifiesTheWholeLedger(t *testing.T) {
+	s := found(t)
+	git(t, s.bare, "config", "uploadpack.allowFilter", "true")
+	l, _ := s.open(t)
+	carry(t, l, s.who.writer, draft("one", "kisumu"))
+	repo, dir := clone(t, "file://"+s.bare, "--filter=tree:0", "--no-checkout")
+	if out := git(t, dir, "rev-list", "--objects", "--missing=print", "--quiet", "--all"); out == "" {
+		t.Fatal("the clone lacks nothing")
+	}
+	again, err := ledger.Open(t.Context(), options(repo, s.root, s.who))
+	if err != nil || again.Len() != 2 {
+		t.Fatalf("%v, %v", again, err)
+	}
+}

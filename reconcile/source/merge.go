@@ -49,11 +49,13 @@ func (f *Files) Tree() string { return f.root.String() }
 
 // mergeBase is the newest commit that two have in common.
 func (r *Repository) mergeBase(ctx context.Context, a, b Commit) (Commit, error) {
-	x, err := object.GetCommit(r.repo.Storer, plumbing.NewHash(a.Hash))
+	s := r.borrow()
+	defer r.giveBack(s)
+	x, err := object.GetCommit(s, plumbing.NewHash(a.Hash))
 	if err != nil {
 		return Commit{}, explain(err, plumbing.NewHash(a.Hash))
 	}
-	y, err := object.GetCommit(r.repo.Storer, plumbing.NewHash(b.Hash))
+	y, err := object.GetCommit(s, plumbing.NewHash(b.Hash))
 	if err != nil {
 		return Commit{}, explain(err, plumbing.NewHash(b.Hash))
 	}

@@ -45,8 +45,8 @@ func (r *Repository) unpack(from io.Reader) error {
 		err = packfile.UpdateObjectStorage(loose{s, s}, in)
 	} else {
 		err = packfile.UpdateObjectStorage(s, in)
+		r.reindex()
 	}
-	r.reindex()
 	return errors.Join(err, s.Close())
 }
 
@@ -72,14 +72,12 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// reindex lets every handle that nobody uses see packs that have come since.
+// reindex lets every handle that nobody uses see packs that have come since. To load
+// the index of a large pack takes a while, so that it is not done for nothing.
 func (r *Repository) reindex() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.idle = nil // Close still knows them
-	if s, ok := r.repo.Storer.(interface{ Reindex() }); ok {
-		s.Reindex()
-	}
 }
 
 // newObjects lists the objects of the commits that updates bring and that none

@@ -292,4 +292,9 @@ func TestObjectsAreFoundAfterGitHasPackedThem(t *testing.T) {
 	if _, err := repo.ReadCommit(first); err != nil {
 		t.Error(err)
 	}
+	git(t, dir, "commit", "-q", "--allow-empty", "-m", "second")
+	git(t, dir, "gc", "-q", "--prune=now")
+	if c, err := repo.Resolve("HEAD"); err != nil || c.Hash != git(t, dir, "rev-parse", "HEAD") {
+		t.Error(c, err)
+	}
 }

@@ -51,7 +51,7 @@ func (e *RevisionError) Unwrap() error { return e.Err }
 
 // Repository is a git repository that can be read by many goroutines.
 type Repository struct {
-	repo  *git.Repository // for what is not read in parallel: references and configuration
+	repo  *git.Repository // references and configuration: objects are read by borrowed handles, each of which loads the packs' indexes
 	files billy.Filesystem
 	own   string // a folder to delete, or ""
 
@@ -146,11 +146,21 @@ func (r *Repository) Resolve(revision string) (Commit, error) {
 	if strings.Index(revision, ":") > 0 {
 		return Commit{}, &RevisionError{revision, errors.New("it names a file, and not a commit")}
 	}
-	hash, err := r.repo.ResolveRevision(plumbing.Revision(revision))
+	s := r.borrow()
+	defer r.giveBack(s)
+	repo, err := git.Open(s, nil)
+	if err != nil {
+		return Commit{}, &RevisionError{revision, err}
+	}
+	hash, err := repo.ResolveRevision(plumbing.Revision(revision))
+	if err != nil { // git may have packed it since this handle was opened
+		s.Reindex()
+		hash, err = repo.ResolveRevision(plumbing.Revision(revision))
+	}
 	if err != nil {
 		return Commit{}, &RevisionError{revision, r.whyNot(revision, err)}
 	}
-	commit, err := object.GetCommit(r.repo.Storer, *hash)
+	commit, err := object.GetCommit(s, *hash)
 	if err != nil {
 		return Commit{}, &RevisionError{revision, explain(err, *hash)}
 	}
@@ -171,10 +181,13 @@ func (r *Repository) whyNot(revision string, err error) error {
 	return errors.New("the repository has no such commit, branch or tag")
 }
 
+// ErrAbsent says that an object is not in the repository.
+var ErrAbsent = errors.New("is not in the repository")
+
 // explain names an object that is not there.
 func explain(err error, hash plumbing.Hash) error {
 	if errors.Is(err, plumbing.ErrObjectNotFound) {
-		return fmt.Errorf("object %s is not in the repository: a shallow or partial clone may have left it on the server", hash)
+		return fmt.Errorf("object %s %w: a shallow or partial clone may have left it on the server", hash, ErrAbsent)
 	}
 	return fmt.Errorf("object %s: %w", hash, err)
 }
