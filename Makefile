@@ -43,7 +43,7 @@ browser: bin/axe-$(AXE).min.js
 # What judges accessibility, from npm's registry.
 bin/axe-$(AXE).min.js:
 	mkdir -p bin
-	cd bin && npm pack --silent axe-core@$(AXE) >/dev/null
+	cd bin && npm pack --silent --fetch-retries=1 --fetch-timeout=20000 axe-core@$(AXE) >/dev/null
 	cd bin && echo "$(AXE_SHA256)  axe-core-$(AXE).tgz" | sha256sum -c - >/dev/null
 	tar -xzOf bin/axe-core-$(AXE).tgz package/axe.min.js > $@
 	rm bin/axe-core-$(AXE).tgz
