@@ -79,11 +79,11 @@ func seed(b *testing.B, p *platform.Platform, n int) []catalog.TenantID {
 	return ids
 }
 
-// putsWithoutHTTP makes the writes of benchmarkPut by calling the platform.
-func putsWithoutHTTP(b *testing.B, db string, full bool, authority []byte) cost {
+// putsWithoutHTTP returns what makes a write of benchmarkPut by calling the platform.
+func putsWithoutHTTP(b *testing.B, db string, full bool, authority []byte) func(runner int) error {
 	b.Helper()
 	p, stop := withoutHTTP(b, db)
-	defer stop()
+	b.Cleanup(stop)
 	ids := seed(b, p, connections)
 	tags := make([]string, len(ids))
 	rows := make([][]catalog.Row, len(ids))
@@ -101,7 +101,7 @@ func putsWithoutHTTP(b *testing.B, db string, full bool, authority []byte) cost 
 		}
 	}
 	var key atomic.Int64
-	return spread(b, b.N, func(runner int) error {
+	return func(runner int) error {
 		w := bench
 		if full {
 			w.Authority, w.Retry = authority, &platform.Retry{}
@@ -111,5 +111,5 @@ func putsWithoutHTTP(b *testing.B, db string, full bool, authority []byte) cost 
 			platform.Condition{ETag: tags[runner]}, rows[runner])
 		tags[runner] = answer.ETag
 		return err
-	})
+	}
 }

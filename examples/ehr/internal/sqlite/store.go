@@ -80,7 +80,7 @@ func openFile(ctx context.Context, path, synchronous string) (*Store, error) {
 	if err := create(path); err != nil {
 		return nil, err
 	}
-	conn, err := connect(path, "PRAGMA synchronous = "+synchronous, "PRAGMA cache_size = -65536")
+	conn, err := connect(path, "PRAGMA synchronous = "+synchronous, "PRAGMA cache_size = -8192")
 	if err != nil {
 		return nil, err
 	}
