@@ -10,10 +10,11 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 AXE = 4.14.1
 AXE_SHA256 = e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
 CHROMIUM ?= chromium
+GITEA = code.gitea.io/gitea@v1.26.0
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 
-.PHONY: demo build test lint fmt bench browser fuzz
+.PHONY: demo build test lint fmt bench browser gitea fuzz
 
 demo:
 	$(GO) run ./examples/demo
@@ -47,6 +48,16 @@ bin/axe-$(AXE).min.js:
 	cd bin && echo "$(AXE_SHA256)  axe-core-$(AXE).tgz" | sha256sum -c - >/dev/null
 	tar -xzOf bin/axe-core-$(AXE).tgz package/axe.min.js > $@
 	rm bin/axe-core-$(AXE).tgz
+
+# A pull request's life on a real Gitea, which is built first: with a C compiler, and
+# some ten minutes.
+gitea: bin/gitea
+	CHARTER_GITEA=$(CURDIR)/$< CHARTER_GITEA_ROOT="$$(cat bin/gitea.root)" $(GO) test -count=1 -run TestScripts/gitea ./cmd/charter
+
+bin/gitea: Makefile
+	mkdir -p bin
+	$(GO) mod download -json $(GITEA) | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p' > bin/gitea.root
+	CGO_ENABLED=1 $(GO) build -C "$$(cat bin/gitea.root)" -mod=readonly -tags 'sqlite sqlite_unlock_notify' -o $(CURDIR)/$@ .
 
 # Every fuzzer in turn, FUZZTIME each.
 fuzz:

@@ -78,16 +78,16 @@ func commands(t *testing.T, section string) string {
 	return script.String()
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
+// freePort is for what must be told a port before it listens.
+func freePort(t interface{ Fatalf(string, ...any) }) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	defer l.Close()
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	return port
 }

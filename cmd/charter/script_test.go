@@ -53,18 +53,21 @@ func TestMain(m *testing.M) {
 //	thief APPLIER [OTHER…]     sign a receipt that no policy was asked about
 //	forge start                start a forge; $FORGE is the URL of its API
 //	forge comments             print how many comments it has, and the newest
+//	gitea start                start a real Gitea; [gitea] where there is one
+//	gitea TOKEN METHOD PATH [FILE]  call its API; prints the answer
 //	edit FILE OLD NEW          replace a text that stands once in a file
 func TestScripts(t *testing.T) {
 	dir := t.TempDir()
 	w := &world{ehr: builder(dir, "../../examples/ehr"), cue: builder(dir, "cuelang.org/go/cmd/cue")}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
-		Setup: setup,
+		Setup: setup, Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "ehr": w.ehrCommand, "cue": w.cueCommand, "tenant": tenantCommand,
 			"http": httpCommand, "commit": commitCommand, "edit": editCommand, "declare": declareCommand,
 			"found": w.foundCommand, "policy": policyCommand, "ship": shipCommand, "thief": thiefCommand,
 			"conforms": conformsCommand, "setenv": setenvCommand, "forge": (&forges{all: map[string]*pullRequests{}}).command,
+			"gitea": giteaCommand,
 		},
 	})
 }
