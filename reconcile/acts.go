@@ -30,6 +30,9 @@ type Founding struct {
 	Author       source.Author
 	Reason       string
 	Now          func() time.Time
+	// Again is the platform that another ledger has witnessed before, which is lost;
+	// nil where there was none. What the platform has seen of that one is of the past.
+	Again EHR
 }
 
 // Found begins the ledger of an environment with the policy of a commit, and
@@ -51,11 +54,32 @@ func Found(ctx context.Context, f Founding) (ledger.ID, error) {
 	if err != nil {
 		return ledger.ID{}, err
 	}
-	return ledger.Found(ctx, ledger.Options{Repo: f.Repo, Environment: f.Environment}, writer, ledger.Draft{Intent: ledger.Intent{
+	intent := ledger.Intent{
 		At: f.Now().UTC().Truncate(time.Second), Commit: f.Commit, Tree: f.Tree, Reason: f.Reason,
 		Policy: ledger.Pin{Commit: f.Commit, Digest: rules}, Catalog: ledger.Pin{Commit: f.Commit, Digest: catalogue},
 		Approvals: []ledger.Approval{}, Batches: []ledger.Batch{},
-	}})
+	}
+	if f.Again != nil {
+		if err := seen(ctx, f.Again, &intent); err != nil {
+			return ledger.ID{}, err
+		}
+	}
+	return ledger.Found(ctx, ledger.Options{Repo: f.Repo, Environment: f.Environment}, writer, ledger.Draft{Intent: intent})
+}
+
+// seen notes in a receipt that is begun which platform there is, and its newest
+// audit entry, of seq 0 where its trail is empty.
+func seen(ctx context.Context, e EHR, i *ledger.Intent) error {
+	platform, err := e.Platform(ctx)
+	if err != nil {
+		return err
+	}
+	head, err := e.AuditHead(ctx)
+	if err != nil {
+		return unwitnessed(err)
+	}
+	i.Instance, i.Audit = platform.Instance, &ledger.AuditEntry{Hash: head.Hash, Seq: head.Seq}
+	return nil
 }
 
 // Restore puts back the longest copy of a ledger that verifies.
@@ -68,10 +92,6 @@ func Restore(ctx context.Context, o GovernanceOptions, from string) (ledger.Rest
 // Recover writes the receipt by which a platform that was put back may be written
 // to again. It voids approvals, so that there must be something to recover.
 func (g *Governance) Recover(ctx context.Context, e EHR, by Signatory, reason string) (ledger.ID, error) {
-	platform, err := e.Platform(ctx)
-	if err != nil {
-		return ledger.ID{}, err
-	}
 	testimony, err := g.Witness(ctx, e)
 	if err != nil {
 		return ledger.ID{}, err
@@ -79,14 +99,11 @@ func (g *Governance) Recover(ctx context.Context, e EHR, by Signatory, reason st
 	if testimony.Restored == "" {
 		return ledger.ID{}, errors.New("there is nothing to recover: the platform holds what the newest receipt saw")
 	}
-	head, err := e.AuditHead(ctx)
-	if err != nil {
-		return ledger.ID{}, unwitnessed(err)
+	intent := ledger.Intent{Act: ledger.Recover, Reason: reason}
+	if err := seen(ctx, e, &intent); err != nil {
+		return ledger.ID{}, err
 	}
-	return g.act(ctx, by, ledger.Intent{
-		Act: ledger.Recover, Instance: platform.Instance, Reason: reason,
-		Audit: &ledger.AuditEntry{Hash: head.Hash, Seq: head.Seq}, // of seq 0 where its trail is empty
-	})
+	return g.act(ctx, by, intent)
 }
 
 // Seal writes the receipt by which the commits up to one are taken as they are.

@@ -166,7 +166,7 @@ func (g *Governance) writer(ctx context.Context, signer *seal.Signer, author sou
 
 func writerOf(roster *policy.Roster, signer *seal.Signer, author source.Author, act ledger.Act, now func() time.Time) (ledger.Writer, error) {
 	key := signer.PublicKey().Fingerprint()
-	h, err := roster.Holder(key, now())
+	h, err := roster.Writer(key, now())
 	if err != nil {
 		return ledger.Writer{}, distrust("the receipts' %w", err)
 	}

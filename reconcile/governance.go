@@ -131,7 +131,7 @@ func (g *Governance) roster(ctx context.Context, pin ledger.Pin) (*policy.Roster
 
 // Signer implements ledger.Trust: a machine that may apply signs what is carried
 // out; what founds the ledger, mends it or seals a range of commits may be signed
-// by a person who holds policy.write too.
+// by a person who holds policy.write too, and what founds it by a key for recovery.
 func (g *Governance) Signer(ctx context.Context, in ledger.Pin, act ledger.Act, after time.Time, object []byte) (ledger.By, error) {
 	roster, err := g.roster(ctx, in)
 	if err != nil {
@@ -150,6 +150,10 @@ func (g *Governance) Signer(ctx context.Context, in ledger.Pin, act ledger.Act, 
 // mayNot says why somebody may not sign a receipt of an act; "" where they may.
 func mayNot(roster *policy.Roster, h policy.Holder, act ledger.Act) string {
 	switch {
+	case h.Recovery && act != ledger.Founding:
+		return "a key for recovery signs a policy or the founding of a ledger, and nothing else"
+	case h.Recovery:
+		return ""
 	case act == ledger.Seal && h.Person == nil: // or whoever holds a machine's key could let any commit pass
 		return fmt.Sprintf("%s is a machine, and what seals a range of commits is signed by a person who holds policy.write", h.ID())
 	case h.May(catalog.MayApply), h.May(catalog.MayCorrect) && act == ledger.Apply:

@@ -17,6 +17,8 @@ import (
 // foundOptions found the ledger of an environment.
 type foundOptions struct {
 	dir, rev, env, reason string
+	again                 bool
+	ehr                   ehrFlags
 	key                   keyFlags
 }
 
@@ -40,15 +42,25 @@ func (a *app) found(ctx context.Context, o *foundOptions) error {
 	if err != nil {
 		return err
 	}
-	root, err := reconcile.Found(ctx, reconcile.Founding{
+	founding := reconcile.Founding{
 		Repo: repo, Environment: environment, Desired: &l.fleet.Desired, Commit: l.commit.Hash, Tree: l.commit.Tree,
 		Signer: signer, Author: a.author(o.dir), Reason: o.reason, Now: a.now,
-	})
+	}
+	if o.again {
+		plane, declared := l.fleet.Desired.Environment(environment)
+		if !declared {
+			return fail(exitUsage, "--env: environment %s is not declared", environment)
+		}
+		if founding.Again, err = o.ehr.client(a, plane.EHR); err != nil {
+			return err
+		}
+	}
+	root, err := reconcile.Found(ctx, founding)
 	if errors.Is(err, ledger.ErrFounded) {
 		return fail(exitFailed, "environment %s: %w", environment, err)
 	}
 	if err != nil {
-		return err
+		return unread(err)
 	}
 	fmt.Fprintln(a.stdout, root)
 	a.note("the ledger of environment %s is founded on the policy of commit %.12s; give this root to everybody who verifies: --root, or CHARTER_ROOT", environment, l.commit.Hash)

@@ -29,9 +29,14 @@ is there already, nothing is written.
 With --audit it founds the ledger of an environment instead, in a fleet that is
 there: the policy of the commit becomes the one in force, from then on plans are
 applied by the approvals that it asks for, and every apply leaves a receipt. It
-prints the ledger's root, which everybody is given who verifies.`,
+prints the ledger's root, which everybody is given who verifies.
+
+Where the ledger is lost with all its copies, --again founds another on the platform
+that the lost one had witnessed. What was done under that one is of the past: no
+approval and no receipt of it counts, and its root verifies nothing any more.`,
 		Example: `  charter init fleet
-  charter init --audit fleet --key ops.key`,
+  charter init --audit fleet --key ops.key
+  charter init --audit fleet --again --ehr $EHR --key safe.key --reason "INC-12"`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := "."
@@ -45,7 +50,7 @@ prints the ledger's root, which everybody is given who verifies.`,
 				found.dir = dir
 				return a.found(cmd.Context(), &found)
 			}
-			for _, flag := range []string{"key", "env", "rev", "reason"} {
+			for _, flag := range []string{"key", "env", "rev", "reason", "again"} {
 				if cmd.Flags().Changed(flag) {
 					return fail(exitUsage, "--%s: it goes with --audit", flag)
 				}
@@ -57,7 +62,9 @@ prints the ledger's root, which everybody is given who verifies.`,
 	cmd.Flags().BoolVar(&audit, "audit", false, "found the ledger of an environment, and print its root")
 	cmd.Flags().StringVar(&found.rev, "rev", "HEAD", "the `REVISION` whose policy is pinned, with --audit")
 	cmd.Flags().StringVar(&found.reason, "reason", "the ledger is founded", "`WHY`, to be kept in the receipt, with --audit")
+	cmd.Flags().BoolVar(&found.again, "again", false, "found it in the place of one that is lost, on a platform that has seen that one, with --audit")
 	bindEnv(cmd, &found.env)
+	found.ehr.bind(cmd)
 	found.key.bind(cmd)
 	return cmd
 }

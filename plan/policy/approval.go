@@ -90,7 +90,7 @@ func (c *court) tally(u *unit, n Need) *tally {
 	for i := range c.in.Approvals {
 		switch a := &c.in.Approvals[i]; {
 		case !c.about(a, u):
-		case c.in.Roster.recovery[a.Opened.Signer]:
+		case c.in.Roster.recovers(a.Opened.Signer):
 			t.notes = append(t.notes, c.recovers(a, i, u, t))
 		default:
 			t.notes = append(t.notes, c.decides(a, i, u, n, t))

@@ -2,25 +2,32 @@ package policy
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan/seal"
 )
 
-// Holder is whose a key is that signed something: a person's or a machine's.
+// Holder is whose a key is that signed something: a person's, a machine's, or
+// nobody's where it is one for recovery.
 type Holder struct {
-	Key     seal.Fingerprint
-	Person  *catalog.Person
-	Applier *catalog.Applier
+	Key      seal.Fingerprint
+	Person   *catalog.Person
+	Applier  *catalog.Applier
+	Recovery bool
 }
 
-// ID is the person's or the machine's.
+// ID is the person's or the machine's, or the word recovery.
 func (h Holder) ID() string {
-	if h.Person != nil {
+	switch {
+	case h.Person != nil:
 		return h.Person.ID
+	case h.Applier != nil:
+		return h.Applier.ID
 	}
-	return h.Applier.ID
+	return "recovery"
 }
 
 // May reports whether the holder is a machine with a duty.
@@ -40,7 +47,16 @@ func (h Holder) May(duty catalog.Duty) bool {
 // words why it is nobody's.
 func (r *Roster) Holder(key seal.Fingerprint, at time.Time) (Holder, error) {
 	h, err := r.alive(key, at)
-	return Holder{key, h.person, h.applier}, err
+	return Holder{Key: key, Person: h.person, Applier: h.applier}, err
+}
+
+// Writer is Holder for what the ledger's commits are signed with, which a key for
+// recovery may be too.
+func (r *Roster) Writer(key seal.Fingerprint, at time.Time) (Holder, error) {
+	if r.recovers(key) {
+		return Holder{Key: key, Recovery: true}, nil
+	}
+	return r.Holder(key, at)
 }
 
 // Signed returns who signed a commit of the ledger, given the whole object: a
@@ -48,7 +64,7 @@ func (r *Roster) Holder(key seal.Fingerprint, at time.Time) (Holder, error) {
 // at that of the commit before it where that is later: nobody goes on from a
 // commit before it is there.
 func (r *Roster) Signed(object []byte, after time.Time) (Holder, error) {
-	keys := make([]seal.CommitKey, 0, len(r.holders))
+	keys := slices.Collect(maps.Values(r.recovery))
 	for _, h := range r.holders {
 		keys = append(keys, h.key)
 	}
@@ -60,7 +76,7 @@ func (r *Roster) Signed(object []byte, after time.Time) (Holder, error) {
 	if at.Before(after) {
 		at = after
 	}
-	h, err := r.Holder(signature.Signer, at)
+	h, err := r.Writer(signature.Signer, at)
 	if err != nil {
 		return Holder{}, fmt.Errorf("the commit's signature: %w", err)
 	}

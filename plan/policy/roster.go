@@ -14,7 +14,7 @@ import (
 type Roster struct {
 	policy   *catalog.Policy
 	holders  map[seal.Fingerprint]holder
-	recovery map[seal.Fingerprint]bool // the keys that are kept offline
+	recovery map[seal.Fingerprint]seal.CommitKey // the keys that are kept offline
 	verifier *seal.Verifier
 	commits  *seal.CommitVerifier
 }
@@ -36,7 +36,7 @@ func (h holder) String() string {
 // NewRoster reads the keys of a policy. Its error says which key cannot be read,
 // or which two hold one; a policy that the schema let pass has neither.
 func NewRoster(p *catalog.Policy) (*Roster, error) {
-	r := &Roster{policy: p, holders: map[seal.Fingerprint]holder{}, recovery: map[seal.Fingerprint]bool{}}
+	r := &Roster{policy: p, holders: map[seal.Fingerprint]holder{}, recovery: map[seal.Fingerprint]seal.CommitKey{}}
 	var ring ring
 	for i := range p.People {
 		h := holder{person: &p.People[i]}
@@ -92,7 +92,7 @@ func (r *Roster) readRecovery(ring *ring) error {
 		return nil
 	}
 	for i := range r.policy.Recovery.Keys {
-		_, key, err := seal.ParseKey(r.policy.Recovery.Keys[i].Text)
+		commits, key, err := seal.ParseKey(r.policy.Recovery.Keys[i].Text)
 		if err != nil {
 			return fmt.Errorf("recovery key %d: %w", i, err)
 		}
@@ -102,10 +102,10 @@ func (r *Roster) readRecovery(ring *ring) error {
 		if h, held := r.holders[key.Fingerprint()]; held {
 			return fmt.Errorf("recovery key %d: it is of %s", i, h)
 		}
-		if r.recovery[key.Fingerprint()] {
+		if _, twice := r.recovery[key.Fingerprint()]; twice {
 			return fmt.Errorf("recovery key %d: it is given twice", i)
 		}
-		r.recovery[key.Fingerprint()] = true
+		r.recovery[key.Fingerprint()] = commits
 		ring.approves = append(ring.approves, *key)
 	}
 	return nil
@@ -146,6 +146,12 @@ func (r *Roster) Applier(key seal.Fingerprint, duty catalog.Duty, at time.Time) 
 		return h.applier, nil
 	}
 	return nil, fmt.Errorf("key %s: %s may not %s", key.Short(), h, duty)
+}
+
+// recovers reports whether a key is one for recovery.
+func (r *Roster) recovers(key seal.Fingerprint) bool {
+	_, is := r.recovery[key]
+	return is
 }
 
 // RevokedError says that a key was taken out of service: what it signs is nobody's
