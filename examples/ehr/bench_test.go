@@ -87,9 +87,19 @@ func (s straight) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := io.ReadAll(answer.Body)
+	text, err := readBody(answer)
 	answer.Body = io.NopCloser(bytes.NewReader(text))
 	return answer, err
+}
+
+// readBody reads an answer's body at once where its length is told.
+func readBody(answer *http.Response) ([]byte, error) {
+	if answer.ContentLength < 0 {
+		return io.ReadAll(answer.Body)
+	}
+	text := make([]byte, answer.ContentLength)
+	_, err := io.ReadFull(answer.Body, text)
+	return text, err
 }
 
 // spread runs n times do on the connections and returns how long it took. Each
@@ -167,7 +177,7 @@ func roundTrip(client *http.Client, method, url string, body []byte, header map[
 		return "", nil, err
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
+	text, err := readBody(response)
 	if err == nil && response.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s %s: %d: %s", method, url, response.StatusCode, text)
 	}
