@@ -17,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/veonahealth/charter/reconcile/forge/forgetest"
 	"github.com/veonahealth/charter/schema"
 )
 
@@ -51,7 +52,7 @@ func TestMain(m *testing.M) {
 //	policy NAME [FILE]         write a file of the fleet's policy
 //	ship NAME APPROVER APPLIER commit, plan, approve and apply; sets $RECEIPT
 //	thief APPLIER [OTHER…]     sign a receipt that no policy was asked about
-//	forge start                start a forge; $FORGE is the URL of its API
+//	forge start [KIND]         start a forge; $FORGE is the URL of its API
 //	forge comments             print how many comments it has, and the newest
 //	gitea start                start a real Gitea; [gitea] where there is one
 //	gitea TOKEN METHOD PATH [FILE]  call its API; prints the answer
@@ -66,7 +67,7 @@ func TestScripts(t *testing.T) {
 			"exits": exits, "ehr": w.ehrCommand, "cue": w.cueCommand, "tenant": tenantCommand,
 			"http": httpCommand, "commit": commitCommand, "edit": editCommand, "declare": declareCommand,
 			"found": w.foundCommand, "policy": policyCommand, "ship": shipCommand, "thief": thiefCommand,
-			"conforms": conformsCommand, "setenv": setenvCommand, "forge": (&forges{all: map[string]*pullRequests{}}).command,
+			"conforms": conformsCommand, "setenv": setenvCommand, "forge": (&forges{t: t, all: map[string]*forgetest.Server{}}).command,
 			"gitea": giteaCommand,
 		},
 	})

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/veonahealth/charter/reconcile/forge"
+	"github.com/veonahealth/charter/reconcile/forge/forgetest"
 )
 
 var kinds = []forge.Kind{forge.GitHub, forge.Gitea, forge.GitLab}
@@ -40,7 +41,7 @@ func TestAPullRequestHasOneComment(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(string(kind), func(t *testing.T) {
 			s := newServer(t, kind)
-			s.add(3, "ann", false, "looks good")
+			s.Add(3, "ann", false, "looks good")
 			first := mustWrite(t, s, marker+"one")
 			second := mustWrite(t, s, marker+"two")
 			mustWrite(t, s, marker+"two") // nothing to replace
@@ -49,10 +50,10 @@ func TestAPullRequestHasOneComment(t *testing.T) {
 				t.Errorf("created: %v %v %v", first.Created, second.Created, other.Created)
 			}
 			want := []string{"looks good", marker + "two", "<!-- charter plan staging -->\nthree"}
-			if got := s.bodies(); !slices.Equal(got, want) {
+			if got := s.Bodies(); !slices.Equal(got, want) {
 				t.Errorf("comments %q", got)
 			}
-			if n := count(s.calls, "PATCH") + count(s.calls, "PUT"); n != 1 {
+			if n := count(s.Calls, "PATCH") + count(s.Calls, "PUT"); n != 1 {
 				t.Errorf("%d replacements, want 1", n)
 			}
 			if kind != forge.GitLab && !strings.HasSuffix(second.URL, "#issuecomment-102") {
@@ -65,9 +66,9 @@ func TestAPullRequestHasOneComment(t *testing.T) {
 func TestTheCommentIsFoundOnAnyPage(t *testing.T) {
 	for _, kind := range kinds {
 		s := newServer(t, kind)
-		s.perPage = 3
+		s.PerPage = 3
 		for range 10 {
-			s.add(3, "ann", false, "chatter")
+			s.Add(3, "ann", false, "chatter")
 		}
 		mustWrite(t, s, marker+"one")
 		if mustWrite(t, s, marker+"two").Created {
@@ -79,10 +80,10 @@ func TestTheCommentIsFoundOnAnyPage(t *testing.T) {
 func TestWhatOthersWroteWithTheMarkerIsNotTouched(t *testing.T) {
 	for _, kind := range kinds {
 		s := newServer(t, kind)
-		s.add(3, "eve", false, marker+"nothing to see")
-		s.add(7, "charter", false, "quoted:\n"+marker)
-		if !mustWrite(t, s, marker+"one").Created || s.comments[0].body != marker+"nothing to see" {
-			t.Errorf("%s: %q", kind, s.bodies())
+		s.Add(3, "eve", false, marker+"nothing to see")
+		s.Add(7, "charter", false, "quoted:\n"+marker)
+		if !mustWrite(t, s, marker+"one").Created || s.Comments[0].Body != marker+"nothing to see" {
+			t.Errorf("%s: %q", kind, s.Bodies())
 		}
 	}
 }
@@ -90,11 +91,11 @@ func TestWhatOthersWroteWithTheMarkerIsNotTouched(t *testing.T) {
 func TestAJobsTokenKnowsItsOwnRobot(t *testing.T) {
 	for _, kind := range kinds[:2] {
 		s := newServer(t, kind)
-		s.job = true
-		s.add(3, "eve", false, marker+"nothing to see")
+		s.Job = true
+		s.Add(3, "eve", false, marker+"nothing to see")
 		mustWrite(t, s, marker+"one")
 		if mustWrite(t, s, marker+"two").Created {
-			t.Errorf("%s: %q", kind, s.bodies())
+			t.Errorf("%s: %q", kind, s.Bodies())
 		}
 	}
 }
@@ -106,18 +107,18 @@ func TestALimitIsWaitedForAndNothingIsWrittenTwice(t *testing.T) {
 	} {
 		s := newServer(t, forge.GitHub)
 		met := 0
-		s.meet = func(w http.ResponseWriter, r *http.Request) bool {
+		s.Meet = func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method != "POST" || met == 2 {
 				return false
 			}
 			met++
 			limit(w.Header())
-			say(w, http.StatusForbidden, "You have exceeded a secondary rate limit")
+			forgetest.Say(w, http.StatusForbidden, "You have exceeded a secondary rate limit")
 			return true
 		}
 		mustWrite(t, s, marker+"one")
-		if met != 2 || len(s.comments) != 1 {
-			t.Errorf("%s: %d refusals, %q", name, met, s.bodies())
+		if met != 2 || len(s.Comments) != 1 {
+			t.Errorf("%s: %d refusals, %q", name, met, s.Bodies())
 		}
 	}
 }
@@ -125,15 +126,15 @@ func TestALimitIsWaitedForAndNothingIsWrittenTwice(t *testing.T) {
 func TestALimitThatIsLongIsSaidAndNotWaitedFor(t *testing.T) {
 	for name, header := range map[string][2]string{"a pause": {"Retry-After", "3600"}, "a reset": {"X-RateLimit-Reset", strconv.Itoa(1_000_000 + 3600)}} {
 		s := newServer(t, forge.GitHub)
-		s.meet = func(w http.ResponseWriter, _ *http.Request) bool {
+		s.Meet = func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set(header[0], header[1])
-			say(w, http.StatusTooManyRequests, "slow down")
+			forgetest.Say(w, http.StatusTooManyRequests, "slow down")
 			return true
 		}
 		_, err := write(t, s, marker+"one")
 		var said *forge.StatusError
-		if !errors.As(err, &said) || said.Status != http.StatusTooManyRequests || len(s.calls) != 1 {
-			t.Errorf("%s: %v after %d calls", name, err, len(s.calls))
+		if !errors.As(err, &said) || said.Status != http.StatusTooManyRequests || len(s.Calls) != 1 {
+			t.Errorf("%s: %v after %d calls", name, err, len(s.Calls))
 		}
 		if name == "a pause" && !strings.Contains(err.Error(), "slow down, and asks to wait 1h0m0s") {
 			t.Errorf("%s: %v", name, err)
@@ -144,17 +145,17 @@ func TestALimitThatIsLongIsSaidAndNotWaitedFor(t *testing.T) {
 func TestACommentWhoseAnswerWasLostIsNotWrittenAgain(t *testing.T) {
 	for _, kind := range kinds {
 		s := newServer(t, kind)
-		s.meet = func(w http.ResponseWriter, r *http.Request) bool {
+		s.Meet = func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method != "POST" {
 				return false
 			}
-			s.post(discard{w.Header()}, r)
-			say(w, http.StatusBadGateway, "upstream gone")
+			s.Post(discard{w.Header()}, r)
+			forgetest.Say(w, http.StatusBadGateway, "upstream gone")
 			return true
 		}
 		mustWrite(t, s, marker+"one")
-		if len(s.comments) != 1 || count(s.calls, "POST") != 1 {
-			t.Errorf("%s: %q after %q", kind, s.bodies(), s.calls)
+		if len(s.Comments) != 1 || count(s.Calls, "POST") != 1 {
+			t.Errorf("%s: %q after %q", kind, s.Bodies(), s.Calls)
 		}
 	}
 }
@@ -170,14 +171,14 @@ func TestACommentThatWasDeletedMeanwhileIsWrittenAnew(t *testing.T) {
 	for _, kind := range kinds {
 		s := newServer(t, kind)
 		mustWrite(t, s, marker+"one")
-		s.meet = func(_ http.ResponseWriter, r *http.Request) bool {
+		s.Meet = func(_ http.ResponseWriter, r *http.Request) bool {
 			if r.Method == "PATCH" || r.Method == "PUT" {
-				s.comments = nil
+				s.Comments = nil
 			}
 			return false
 		}
-		if !mustWrite(t, s, marker+"two").Created || !slices.Equal(s.bodies(), []string{marker + "two"}) {
-			t.Errorf("%s: %q", kind, s.bodies())
+		if !mustWrite(t, s, marker+"two").Created || !slices.Equal(s.Bodies(), []string{marker + "two"}) {
+			t.Errorf("%s: %q", kind, s.Bodies())
 		}
 	}
 }
@@ -185,7 +186,7 @@ func TestACommentThatWasDeletedMeanwhileIsWrittenAnew(t *testing.T) {
 func TestFaultsOfTheServerAreTriedAgainButNotForEver(t *testing.T) {
 	s := newServer(t, forge.Gitea)
 	down := 2
-	s.meet = func(w http.ResponseWriter, r *http.Request) bool {
+	s.Meet = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != "GET" || down == 0 {
 			return false
 		}
@@ -195,20 +196,20 @@ func TestFaultsOfTheServerAreTriedAgainButNotForEver(t *testing.T) {
 	}
 	mustWrite(t, s, marker+"one")
 	down = 1000
-	if _, err := write(t, s, marker+"two"); err == nil || len(s.calls) > 40 {
-		t.Errorf("%v after %d calls", err, len(s.calls))
+	if _, err := write(t, s, marker+"two"); err == nil || len(s.Calls) > 40 {
+		t.Errorf("%v after %d calls", err, len(s.Calls))
 	}
 }
 
 func TestARefusalIsSaidOnceWithoutTheToken(t *testing.T) {
 	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusFound} {
 		s := newServer(t, forge.GitHub)
-		s.meet = func(w http.ResponseWriter, r *http.Request) bool {
+		s.Meet = func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method != "POST" {
 				return false
 			}
-			w.Header().Set("Location", s.url+"/elsewhere")
-			say(w, status, "no "+strings.Repeat("x", 1000))
+			w.Header().Set("Location", s.URL+"/elsewhere")
+			forgetest.Say(w, status, "no "+strings.Repeat("x", 1000))
 			return true
 		}
 		var log bytes.Buffer
@@ -220,10 +221,10 @@ func TestARefusalIsSaidOnceWithoutTheToken(t *testing.T) {
 		}
 		_, err = c.Comment(t.Context(), marker+"one")
 		var said *forge.StatusError
-		if !errors.As(err, &said) || said.Status != status || count(s.calls, "POST") != 1 || len(err.Error()) > 400 {
-			t.Errorf("%d: %v after %q", status, err, s.calls)
+		if !errors.As(err, &said) || said.Status != status || count(s.Calls, "POST") != 1 || len(err.Error()) > 400 {
+			t.Errorf("%d: %v after %q", status, err, s.Calls)
 		}
-		if strings.Contains(err.Error()+log.String(), token) {
+		if strings.Contains(err.Error()+log.String(), forgetest.Token) {
 			t.Errorf("%d: the token is told", status)
 		}
 	}
@@ -232,24 +233,24 @@ func TestARefusalIsSaidOnceWithoutTheToken(t *testing.T) {
 func TestTheTokenGoesToNoOtherHost(t *testing.T) {
 	other := newServer(t, forge.GitHub)
 	s := newServer(t, forge.GitHub)
-	s.meet = func(w http.ResponseWriter, r *http.Request) bool {
+	s.Meet = func(w http.ResponseWriter, r *http.Request) bool {
 		if strings.Contains(r.URL.Path, "/issues/") {
-			w.Header().Set("Link", `<`+other.url+`/repos/lakeside/fleet/issues/5/comments?page=2>; rel="next"`)
-			answer(w, http.StatusOK, []any{})
+			w.Header().Set("Link", `<`+other.URL+`/repos/lakeside/fleet/issues/5/comments?page=2>; rel="next"`)
+			forgetest.Answer(w, http.StatusOK, []any{})
 			return true
 		}
 		return false
 	}
-	if _, err := write(t, s, marker+"one"); err == nil || !strings.Contains(err.Error(), "another host") || len(other.calls) > 0 {
-		t.Errorf("%v; the other host was asked %q", err, other.calls)
+	if _, err := write(t, s, marker+"one"); err == nil || !strings.Contains(err.Error(), "another host") || len(other.Calls) > 0 {
+		t.Errorf("%v; the other host was asked %q", err, other.Calls)
 	}
 }
 
 func TestWhatCouldNotBeFoundAgainIsNotWritten(t *testing.T) {
 	s := newServer(t, forge.GitHub)
 	for _, body := range []string{"", "no marker", "<!-- open\n", marker + strings.Repeat("x", 70_000)} {
-		if _, err := write(t, s, body); err == nil || len(s.calls) > 0 {
-			t.Errorf("%.20q: %v after %q", body, err, s.calls)
+		if _, err := write(t, s, body); err == nil || len(s.Calls) > 0 {
+			t.Errorf("%.20q: %v after %q", body, err, s.Calls)
 		}
 	}
 }
@@ -257,13 +258,13 @@ func TestWhatCouldNotBeFoundAgainIsNotWritten(t *testing.T) {
 func TestAnInterruptEndsIt(t *testing.T) {
 	s := newServer(t, forge.GitHub)
 	ctx, cancel := context.WithCancel(t.Context())
-	s.meet = func(w http.ResponseWriter, _ *http.Request) bool {
+	s.Meet = func(w http.ResponseWriter, _ *http.Request) bool {
 		cancel()
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return true
 	}
-	if _, err := s.client(t).Comment(ctx, marker+"one"); !errors.Is(err, context.Canceled) || len(s.calls) != 1 {
-		t.Errorf("%v after %d calls", err, len(s.calls))
+	if _, err := s.client(t).Comment(ctx, marker+"one"); !errors.Is(err, context.Canceled) || len(s.Calls) != 1 {
+		t.Errorf("%v after %d calls", err, len(s.Calls))
 	}
 }
 
@@ -295,7 +296,7 @@ func TestARunOfNoPullRequestHasNoComment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Comment(t.Context(), marker+"one"); !errors.Is(err, forge.ErrNoChange) || len(s.calls) > 0 {
-		t.Errorf("%v after %q", err, s.calls)
+	if _, err := c.Comment(t.Context(), marker+"one"); !errors.Is(err, forge.ErrNoChange) || len(s.Calls) > 0 {
+		t.Errorf("%v after %q", err, s.Calls)
 	}
 }

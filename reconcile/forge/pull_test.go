@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/veonahealth/charter/reconcile/forge"
+	"github.com/veonahealth/charter/reconcile/forge/forgetest"
 )
 
 func proposal() forge.Proposal {
@@ -16,7 +17,7 @@ func proposal() forge.Proposal {
 // newProposing is a server that has the branch which is proposed.
 func newProposing(t testing.TB, kind forge.Kind) *server {
 	s := newServer(t, kind)
-	s.branches = map[string]string{"charter/adopt/mercy": head}
+	s.Branches = map[string]string{"charter/adopt/mercy": head}
 	return s
 }
 
@@ -36,8 +37,8 @@ func TestABranchHasOnePullRequest(t *testing.T) {
 		if !first.New || second.New || first.URL == "" || first.URL != second.URL {
 			t.Errorf("%s: %+v, then %+v", kind, first, second)
 		}
-		if len(s.pulls) != 1 || s.pulls[0].title != proposal().Title || s.pulls[0].text != proposal().Text || s.pulls[0].target != "main" {
-			t.Errorf("%s: %+v", kind, s.pulls)
+		if len(s.Pulls) != 1 || s.Pulls[0].Title != proposal().Title || s.Pulls[0].Text != proposal().Text || s.Pulls[0].Target != "main" {
+			t.Errorf("%s: %+v", kind, s.Pulls)
 		}
 	}
 }
@@ -45,12 +46,12 @@ func TestABranchHasOnePullRequest(t *testing.T) {
 func TestThePullRequestIsFoundOnAnyPage(t *testing.T) {
 	for _, kind := range kinds {
 		s := newProposing(t, kind)
-		s.perPage = 2
+		s.PerPage = 2
 		open(t, s)
 		for range 5 { // of other people's, called the same
-			s.pulls = append(s.pulls, pull{number: len(s.pulls) + 1, branch: "charter/adopt/mercy", target: "main", commit: strings.Repeat("a", 40), from: "lakeside/copy"})
+			s.Pulls = append(s.Pulls, forgetest.Pull{Number: len(s.Pulls) + 1, Branch: "charter/adopt/mercy", Target: "main", Commit: strings.Repeat("a", 40), From: "lakeside/copy"})
 		}
-		if open(t, s).New || len(s.pulls) != 6 {
+		if open(t, s).New || len(s.Pulls) != 6 {
 			t.Errorf("%s: a second pull request", kind)
 		}
 	}
@@ -60,9 +61,9 @@ func TestThePullRequestIsFoundOnAnyPage(t *testing.T) {
 func TestAPullRequestOfAnotherRepositoryIsNotOurs(t *testing.T) {
 	for _, kind := range kinds {
 		s := newProposing(t, kind)
-		s.pulls = []pull{{number: 1, branch: "charter/adopt/mercy", target: "main", commit: head, from: "lakeside/copy"}}
-		if !open(t, s).New || len(s.pulls) != 2 {
-			t.Errorf("%s: %+v", kind, s.pulls)
+		s.Pulls = []forgetest.Pull{{Number: 1, Branch: "charter/adopt/mercy", Target: "main", Commit: head, From: "lakeside/copy"}}
+		if !open(t, s).New || len(s.Pulls) != 2 {
+			t.Errorf("%s: %+v", kind, s.Pulls)
 		}
 	}
 }
@@ -71,11 +72,11 @@ func TestAPullRequestThatPeopleClosedIsOpenedAgainOnceTheBranchMoves(t *testing.
 	for _, kind := range kinds {
 		s := newProposing(t, kind)
 		open(t, s)
-		s.pulls[0].closed = true
+		s.Pulls[0].Closed = true
 		if open(t, s).New {
 			t.Errorf("%s: opened against what people decided", kind)
 		}
-		s.pulls[0].commit = strings.Repeat("a", 40)
+		s.Pulls[0].Commit = strings.Repeat("a", 40)
 		if !open(t, s).New {
 			t.Errorf("%s: the branch has moved, and nobody is asked", kind)
 		}
@@ -85,17 +86,17 @@ func TestAPullRequestThatPeopleClosedIsOpenedAgainOnceTheBranchMoves(t *testing.
 func TestAPullRequestWhoseAnswerWasLostIsNotOpenedAgain(t *testing.T) {
 	for _, kind := range kinds {
 		s := newProposing(t, kind)
-		s.meet = func(w http.ResponseWriter, r *http.Request) bool {
+		s.Meet = func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method != "POST" {
 				return false
 			}
-			s.openPull(discard{w.Header()}, r)
-			say(w, http.StatusBadGateway, "upstream gone")
+			s.OpenPull(discard{w.Header()}, r)
+			forgetest.Say(w, http.StatusBadGateway, "upstream gone")
 			return true
 		}
 		open(t, s)
-		if len(s.pulls) != 1 || count(s.calls, "POST") != 1 {
-			t.Errorf("%s: %+v after %q", kind, s.pulls, s.calls)
+		if len(s.Pulls) != 1 || count(s.Calls, "POST") != 1 {
+			t.Errorf("%s: %+v after %q", kind, s.Pulls, s.Calls)
 		}
 	}
 }
@@ -103,14 +104,14 @@ func TestAPullRequestWhoseAnswerWasLostIsNotOpenedAgain(t *testing.T) {
 func TestSomebodyFasterIsMet(t *testing.T) {
 	for _, kind := range kinds {
 		s := newProposing(t, kind)
-		s.meet = func(_ http.ResponseWriter, r *http.Request) bool {
-			if r.Method == "POST" && len(s.pulls) == 0 {
-				s.pulls = []pull{{number: 1, branch: "charter/adopt/mercy", target: "main", commit: head}}
+		s.Meet = func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Method == "POST" && len(s.Pulls) == 0 {
+				s.Pulls = []forgetest.Pull{{Number: 1, Branch: "charter/adopt/mercy", Target: "main", Commit: head}}
 			}
 			return false
 		}
-		if o := open(t, s); o.New || o.URL == "" || len(s.pulls) != 1 {
-			t.Errorf("%s: %+v, %+v", kind, o, s.pulls)
+		if o := open(t, s); o.New || o.URL == "" || len(s.Pulls) != 1 {
+			t.Errorf("%s: %+v, %+v", kind, o, s.Pulls)
 		}
 	}
 }
@@ -126,8 +127,8 @@ func TestAPullRequestThatCannotBeIsRefused(t *testing.T) {
 		} {
 			p := proposal()
 			change(&p)
-			if _, err := s.client(t).OpenPullRequest(t.Context(), p); err == nil || len(s.calls) > 0 {
-				t.Errorf("%s: %s: %v after %q", kind, name, err, s.calls)
+			if _, err := s.client(t).OpenPullRequest(t.Context(), p); err == nil || len(s.Calls) > 0 {
+				t.Errorf("%s: %s: %v after %q", kind, name, err, s.Calls)
 			}
 		}
 		p := proposal()
@@ -142,7 +143,7 @@ func TestAPullRequestThatCannotBeIsRefused(t *testing.T) {
 // Where a caller comes again by itself, a forge that is down is not waited for.
 func TestAClientCanAskOnce(t *testing.T) {
 	s := newProposing(t, forge.Gitea)
-	s.meet = func(w http.ResponseWriter, _ *http.Request) bool {
+	s.Meet = func(w http.ResponseWriter, _ *http.Request) bool {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return true
 	}
@@ -152,7 +153,7 @@ func TestAClientCanAskOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.OpenPullRequest(t.Context(), proposal()); err == nil || len(s.calls) > 3 {
-		t.Errorf("%v after %d calls", err, len(s.calls))
+	if _, err := c.OpenPullRequest(t.Context(), proposal()); err == nil || len(s.Calls) > 3 {
+		t.Errorf("%v after %d calls", err, len(s.Calls))
 	}
 }

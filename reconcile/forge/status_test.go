@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/veonahealth/charter/reconcile/forge"
+	"github.com/veonahealth/charter/reconcile/forge/forgetest"
 )
 
 func TestAStatusIsSetInTheForgesOwnWords(t *testing.T) {
@@ -20,7 +21,7 @@ func TestAStatusIsSetInTheForgesOwnWords(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			set := s.statuses[len(s.statuses)-1]
+			set := s.Statuses[len(s.Statuses)-1]
 			if set["state"] != want || set["context"]+set["name"] != "charter/default" || set["description"] != "No changes." {
 				t.Errorf("%s: %v, want %s", kind, set, want)
 			}
@@ -34,9 +35,9 @@ func TestAStatusIsSetInTheForgesOwnWords(t *testing.T) {
 func TestAStatusIsCutToWhatTheForgeTakes(t *testing.T) {
 	for _, kind := range kinds {
 		s := newServer(t, kind)
-		err := s.client(t).SetStatus(t.Context(), forge.Status{Commit: head, Name: "charter", State: forge.Success, Text: strings.Repeat("é", 3000), URL: s.url})
-		if err != nil || !strings.HasSuffix(s.statuses[0]["description"], "é…") || s.statuses[0]["target_url"] != s.url {
-			t.Errorf("%s: %v, %v", kind, err, s.statuses)
+		err := s.client(t).SetStatus(t.Context(), forge.Status{Commit: head, Name: "charter", State: forge.Success, Text: strings.Repeat("é", 3000), URL: s.URL})
+		if err != nil || !strings.HasSuffix(s.Statuses[0]["description"], "é…") || s.Statuses[0]["target_url"] != s.URL {
+			t.Errorf("%s: %v, %v", kind, err, s.Statuses)
 		}
 	}
 }
@@ -47,7 +48,7 @@ func TestAStatusWhoseAnswerWasLostIsSetAgain(t *testing.T) {
 	for _, kind := range kinds {
 		s := newServer(t, kind)
 		lost := 2
-		s.meet = func(w http.ResponseWriter, _ *http.Request) bool {
+		s.Meet = func(w http.ResponseWriter, _ *http.Request) bool {
 			if lost == 0 {
 				return false
 			}
@@ -57,12 +58,12 @@ func TestAStatusWhoseAnswerWasLostIsSetAgain(t *testing.T) {
 			if lost == 1 {
 				status = http.StatusForbidden // a limit
 			}
-			say(w, status, "wait")
+			forgetest.Say(w, status, "wait")
 			return true
 		}
 		err := s.client(t).SetStatus(t.Context(), forge.Status{Commit: head, Name: "charter", State: forge.Success})
-		if err != nil || len(s.statuses) != 1 || len(s.calls) != 3 {
-			t.Errorf("%s: %v, %v after %q", kind, err, s.statuses, s.calls)
+		if err != nil || len(s.Statuses) != 1 || len(s.Calls) != 3 {
+			t.Errorf("%s: %v, %v after %q", kind, err, s.Statuses, s.Calls)
 		}
 	}
 }
@@ -71,8 +72,8 @@ func TestAStatusOfNoCommitIsRefused(t *testing.T) {
 	for _, kind := range kinds {
 		s := newServer(t, kind)
 		for _, commit := range []string{"", "main", head + "/../../pulls"} {
-			if err := s.client(t).SetStatus(t.Context(), forge.Status{Commit: commit, Name: "charter", State: forge.Success}); err == nil || len(s.calls) > 0 {
-				t.Errorf("%s: %q: %v after %q", kind, commit, err, s.calls)
+			if err := s.client(t).SetStatus(t.Context(), forge.Status{Commit: commit, Name: "charter", State: forge.Success}); err == nil || len(s.Calls) > 0 {
+				t.Errorf("%s: %q: %v after %q", kind, commit, err, s.Calls)
 			}
 		}
 		var said *forge.StatusError
