@@ -13,7 +13,6 @@ import (
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/cmd/charter/internal/view"
 	"github.com/veonahealth/charter/plan"
-	"github.com/veonahealth/charter/reconcile"
 	"github.com/veonahealth/charter/reconcile/forge"
 	"github.com/veonahealth/charter/reconcile/ledger"
 	"github.com/veonahealth/charter/reconcile/source"
@@ -226,11 +225,11 @@ func (c *pipeline) decide(ctx context.Context, l *loaded) error {
 	if err != nil {
 		return err
 	}
-	return c.present(ctx, p)
+	return c.present(ctx, l, p)
 }
 
 // present shows a plan in every place that it belongs to.
-func (c *pipeline) present(ctx context.Context, p *plan.Plan) error {
+func (c *pipeline) present(ctx context.Context, l *loaded, p *plan.Plan) error {
 	data, err := plan.Encode(p)
 	if err != nil {
 		return err
@@ -251,15 +250,26 @@ func (c *pipeline) present(ctx context.Context, p *plan.Plan) error {
 	if err := c.share(ctx, file); err != nil {
 		return err
 	}
+	beside := view.Beside{Names: moduleNames(l.fleet.Catalog)}
+	c.approvals(ctx, file, &beside)
+	beside.Facts = c.said
 	var b bytes.Buffer
-	if err := view.PlanMarkdown(&b, p, file.digest, c.said...); err != nil {
+	if err := view.PlanMarkdown(&b, p, file.digest, beside); err != nil {
 		return err
 	}
 	if len(p.Unreadable) > 0 {
 		c.errs = append(c.errs, fail(exitUnread, "the live state of %s could not be read", view.Counted(len(p.Unreadable), "tenant", "tenants")))
 	}
-	c.errs = append(c.errs, c.approvals(ctx, file))
 	return c.comment(ctx, b.Bytes())
+}
+
+// moduleNames are the names for people of a catalogue's modules, by their keys.
+func moduleNames(of *catalog.Catalog) map[string]string {
+	names := map[string]string{}
+	for _, module := range of.Modules() {
+		names[module.Key.String()] = module.Name
+	}
+	return names
 }
 
 // share puts the plan where reviewers find it, and says which other plans that are
@@ -296,30 +306,6 @@ func (c *pipeline) publish(ctx context.Context, open *ledger.Plans, file *planFi
 		return
 	}
 	c.say("to approve it", "charter approve "+file.digest.Hex())
-}
-
-// approvals says what is missing before the plan may be applied, where that was
-// asked for.
-func (c *pipeline) approvals(ctx context.Context, file *planFile) error {
-	if !c.o.approved {
-		return nil
-	}
-	office, err := c.app.needOffice(ctx, c.o.plan.repo, file.plan.Environment, c.o.plan.root.root)
-	if err != nil {
-		return err
-	}
-	defer office.Close()
-	j, err := office.judge(ctx, file)
-	if err != nil {
-		return err
-	}
-	for _, text := range lacks(j) {
-		c.app.note("%s", text)
-	}
-	if first := j.First(); first != nil {
-		return &reconcile.RefusedError{Refusal: first}
-	}
-	return nil
 }
 
 // compare sets what is declared beside what was before, where nothing can be

@@ -280,7 +280,7 @@ func (a *app) showPlan(p *plan.Plan, data []byte, format string) error {
 		_, err := a.stdout.Write(data)
 		return err
 	case "markdown":
-		return view.PlanMarkdown(a.stdout, p, plan.DigestOf(data))
+		return view.PlanMarkdown(a.stdout, p, plan.DigestOf(data), view.Beside{})
 	case "html":
 		return view.PlanHTML(a.stdout, p, plan.DigestOf(data))
 	}

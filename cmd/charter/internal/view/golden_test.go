@@ -40,9 +40,10 @@ func golden(t *testing.T, name string, write func(io.Writer) error) {
 func TestEveryFormatOfPlansAndComparisons(t *testing.T) {
 	for name, p := range map[string]*plan.Plan{"plan": samplePlan(), "fanout": widePlan(12)} {
 		golden(t, name+".txt", func(w io.Writer) error { return Plan(w, Style{}, p) })
-		golden(t, name+".md", func(w io.Writer) error { return PlanMarkdown(w, p, plan.Digest{}) })
+		golden(t, name+".md", func(w io.Writer) error { return PlanMarkdown(w, p, plan.Digest{}, Beside{}) })
 		golden(t, name+".html", func(w io.Writer) error { return PlanHTML(w, p, plan.Digest{}) })
 	}
+	golden(t, "judged.md", func(w io.Writer) error { return PlanMarkdown(w, smallPlan(), plan.Digest{}, sampleBeside()) })
 	c := sampleComparison()
 	golden(t, "diff.txt", func(w io.Writer) error { return Diff(w, Style{}, c) })
 	golden(t, "diff.md", func(w io.Writer) error { return DiffMarkdown(w, c) })

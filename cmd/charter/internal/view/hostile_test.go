@@ -41,7 +41,9 @@ func texts() []string {
 // hostilePlan is the sample with a text in place of all that people write.
 func hostilePlan(text string) *plan.Plan {
 	p := samplePlan()
+	used := int64(7)
 	change := func(c *plan.Change) {
+		c.Usage = &used
 		c.Reason.Text, c.Reason.File, c.Before, c.After = text, text, text, text
 		c.Facility, c.Module, c.Key, c.Kind, c.Routes = text, text, text, text, []string{text, text}
 		c.Action = plan.Action(text)
@@ -175,9 +177,10 @@ func TestAPageHasItsOwnElementsWhateverIsWritten(t *testing.T) {
 }
 
 func TestMarkdownOfAHostilePlanIsAsLongAsThatOfAHarmlessOne(t *testing.T) {
-	of := func(text string) seen {
+	of := func(text string, judged bool) seen {
 		var b bytes.Buffer
-		if err := PlanMarkdown(&b, hostilePlan(text), plan.Digest{}); err != nil {
+		beside := Beside{Names: map[string]string{text: text}, Judged: judged, Lacks: []string{text}, Facts: [][2]string{{text, text}}}
+		if err := PlanMarkdown(&b, hostilePlan(text), plan.Digest{}, beside); err != nil {
 			t.Fatal(err)
 		}
 		if b.Len() > mostMarkdown || strings.Contains(b.String(), "\n/") {
@@ -187,13 +190,15 @@ func TestMarkdownOfAHostilePlanIsAsLongAsThatOfAHarmlessOne(t *testing.T) {
 		s.active = slices.DeleteFunc(s.active, func(kind string) bool { return kind == "CodeSpan" })
 		return s
 	}
-	want := of("harmless words")
-	for _, text := range texts() {
-		if len(text) > longest {
-			continue // so many do not fit, and are counted
-		}
-		if got := of(text); len(got.cells) != len(want.cells) || !slices.Equal(got.active, want.active) {
-			t.Errorf("%.60q: %d cells and %v, want %d and %v", text, len(got.cells), got.active, len(want.cells), want.active)
+	for _, judged := range []bool{false, true} {
+		want := of("harmless words", judged)
+		for _, text := range texts() {
+			if len(text) > longest {
+				continue // so many do not fit, and are counted
+			}
+			if got := of(text, judged); len(got.cells) != len(want.cells) || !slices.Equal(got.active, want.active) {
+				t.Errorf("%.60q: %d cells and %v, want %d and %v", text, len(got.cells), got.active, len(want.cells), want.active)
+			}
 		}
 	}
 }

@@ -113,7 +113,7 @@ type htmlRow struct {
 }
 
 func (r *report) page() *htmlPage {
-	p := &htmlPage{Title: Clean(r.title), Summary: r.summary, Alarm: r.alarm(), Script: template.JS(pageScript), Matrix: r.matrix()}
+	p := &htmlPage{Title: Clean(r.title), Summary: r.summary, Alarm: Clean(r.alarm()), Script: template.JS(pageScript), Matrix: r.matrix()}
 	for _, fact := range r.facts {
 		p.Facts = append(p.Facts, [2]string{fact[0], Clean(fact[1])})
 	}
@@ -121,7 +121,7 @@ func (r *report) page() *htmlPage {
 		p.Counts = append(p.Counts, htmlCount{Clean(c.kind), c.revoke, c.change, c.grant})
 	}
 	for _, need := range r.needs {
-		p.Needs = append(p.Needs, Clean(fmt.Sprintf("%s by a holder of %s%s", Counted(need.Approvals, "approval", "approvals"), need.Capability, ofTenants(need.Tenants))))
+		p.Needs = append(p.Needs, Clean(fmt.Sprintf("%s by people with %s%s", Counted(need.Approvals, "approval", "approvals"), need.Capability, ofTenants(need.Tenants))))
 	}
 	for i := range r.fanouts {
 		p.Fanouts = append(p.Fanouts, htmlNote{Text: Clean(r.fanouts[i].text()), Place: Clean(r.fanouts[i].place)})

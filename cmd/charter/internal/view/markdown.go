@@ -11,13 +11,30 @@ import (
 	"github.com/veonahealth/charter/plan"
 )
 
+// Beside is what a comment says of a plan that does not stand in it.
+type Beside struct {
+	// Names are the modules' names for people, by their keys.
+	Names map[string]string
+	// Judged tells whether a ledger's policy has judged the plan as things are, and
+	// Lacks what it still asks for, in sentences.
+	Judged bool
+	Lacks  []string
+	// Facts are more to say at the end, by their names.
+	Facts [][2]string
+}
+
 // PlanMarkdown writes a plan as one comment on a forge: a hidden marker by which
-// the next run finds it again, what it comes to, removals before everything else,
-// the rest folded by tenant, and what it is of. Facts are more to say at the end, by
-// their names.
-func PlanMarkdown(w io.Writer, p *plan.Plan, digest plan.Digest, facts ...[2]string) error {
+// the next run finds it again, what it comes to, who has to approve, removals before
+// everything else, the rest folded by tenant, and what it is of.
+func PlanMarkdown(w io.Writer, p *plan.Plan, digest plan.Digest, beside Beside) error {
 	r := planReport(p, digest)
-	r.facts = append(r.facts, facts...)
+	r.facts = append(r.facts, beside.Facts...)
+	r.judged, r.lacks = beside.Judged && len(p.Leaves()) > 0, beside.Lacks
+	for _, lines := range [][]line{r.changes, r.anyway, r.scheduled} {
+		for i := range lines {
+			lines[i].name = beside.Names[lines[i].what]
+		}
+	}
 	return r.markdown(w, planMarker(p.Environment))
 }
 
@@ -53,7 +70,13 @@ const manyKinds = 30
 func (r *report) markdownHead(b *strings.Builder, marker string) {
 	fmt.Fprintf(b, "<!-- %s -->\n### %s\n\n**%s**\n\n", marker, Escape(clip(r.title)), Escape(r.summary))
 	if alarm := r.alarm(); alarm != "" {
-		fmt.Fprintf(b, "⚠️ **%s**\n\n", alarm)
+		fmt.Fprintf(b, "⚠️ **%s**\n\n", Escape(alarm))
+	}
+	if r.judged && len(r.lacks) == 0 {
+		b.WriteString("✅ **The approvals are enough to apply it.**\n\n")
+	}
+	if r.onlyRows() {
+		return // the summary has said it
 	}
 	if len(r.counts) > 0 {
 		b.WriteString("| Kind | To revoke | To change | To grant or make |\n| --- | ---: | ---: | ---: |\n")
@@ -68,18 +91,8 @@ func (r *report) markdownHead(b *strings.Builder, marker string) {
 	b.WriteString("\n")
 }
 
-// markdownFoot says who has to approve, and what the comment is of.
+// markdownFoot says what the comment is of.
 func (r *report) markdownFoot(b *strings.Builder) {
-	for i, need := range r.needs {
-		if i == manyKinds {
-			fmt.Fprintf(b, "- and %d more\n", len(r.needs)-i)
-			break
-		}
-		fmt.Fprintf(b, "- needs %s by a holder of %s%s\n", Counted(need.Approvals, "approval", "approvals"), code(need.Capability), ofTenants(need.Tenants))
-	}
-	if len(r.needs) > 0 {
-		b.WriteString("\n")
-	}
 	b.WriteString("| | |\n| --- | --- |\n")
 	for _, fact := range r.facts {
 		fmt.Fprintf(b, "| %s | %s |\n", Escape(fact[0]), code(fact[1]))
@@ -99,6 +112,7 @@ func (r *report) parts() []part {
 	keeps := func(l *line) bool { return !l.withdraws() && !l.spread }
 	all := func(*line) bool { return true }
 	return []part{
+		{title: "Before it can be carried out", one: "entry", many: "entries", least: 2_000, blocks: r.needBlock()},
 		{title: "Editions that take from many tenants", one: "edition", many: "editions", least: 2_000, blocks: r.fanoutBlock(plan.Revoke)},
 		{title: "Removals", one: "removal", many: "removals", least: 8_000, blocks: r.removalBlock(removes)},
 		{title: r.blockedTitle, one: "entry", many: "entries", least: 4_000, blocks: lineBlock(r.blocked, "Facility", "Why", func(l *line) string { return Escape(clip(l.kind)) })},
@@ -109,6 +123,22 @@ func (r *report) parts() []part {
 		{title: "Held as it is", one: "row", many: "rows", least: 1_000, blocks: fold(lineBlock(r.held, "Facility", "EHR module", func(l *line) string { return code(l.what) }), "what charter leaves alone")},
 		{title: "Warnings", one: "warning", many: "warnings", least: 1_000, blocks: fold(r.warningBlock(), "of the declarations")},
 	}
+}
+
+// needBlock says who has to approve: what is still missing where that is known, and
+// else what the plan asks for.
+func (r *report) needBlock() []block {
+	b := block{close: "\n"}
+	if r.judged {
+		for _, text := range r.lacks {
+			b.rows = append(b.rows, "- "+Escape(clip(text))+"\n")
+		}
+		return []block{b}
+	}
+	for _, need := range r.needs {
+		b.rows = append(b.rows, fmt.Sprintf("- it needs %s by people with %s%s\n", Counted(need.Approvals, "approval", "approvals"), code(need.Capability), ofTenants(need.Tenants)))
+	}
+	return []block{b}
 }
 
 func (r *report) fanoutBlock(action plan.Action) []block {
@@ -143,15 +173,24 @@ func answers403(routes []string, critical bool) string {
 	return text
 }
 
-// markdownRoutes names the routes that begin to answer, or cease to.
+// markdownRoutes names the routes that a line turns on or off, and how often one that
+// goes is used.
 func (l *line) markdownRoutes() string {
-	if l.withdraws() && l.usage != "" {
-		return answers403(l.routes, false) + "; " + l.usage
+	switch {
+	case l.withdraws():
+		return l.withUsage(answers403(l.routes, false))
+	case len(l.routes) == 0:
+		return ""
 	}
-	if l.withdraws() {
-		return answers403(l.routes, false)
+	return "answers at " + routeList(l.routes)
+}
+
+// withUsage adds how often something is used that goes, where that is known.
+func (l *line) withUsage(text string) string {
+	if l.usage == "" {
+		return text
 	}
-	return routeList(l.routes)
+	return strings.TrimPrefix(text+"; "+l.usage, "; ")
 }
 
 func routeList(routes []string) string {
@@ -168,7 +207,7 @@ func (r *report) removalBlock(chosen func(*line) bool) []block {
 	var rows [][]string
 	for i := range r.changes {
 		if l := &r.changes[i]; chosen(l) {
-			rows = append(rows, columns(timed, Escape(l.when), code(l.owner), code(l.facility), l.markdownThing(), routeList(l.routes), Escape(clip(l.reason)), code(l.place)))
+			rows = append(rows, columns(timed, Escape(l.when), code(l.owner), code(l.facility), l.markdownThing(), l.withUsage(routeList(l.routes)), Escape(clip(l.reason)), code(l.place)))
 		}
 	}
 	return []block{tableBlock(head, rows)}
@@ -188,24 +227,37 @@ func (l *line) markdownThing() string {
 	if l.kind == plan.KindRow {
 		text = code(l.what)
 	}
+	if l.name != "" {
+		text = Escape(clip(l.name)) + " " + text
+	}
 	if l.critical {
 		text += " **critical**"
 	}
 	return text
 }
 
-// ownerBlocks fold changes by what they are of.
+// manyOpenRows is up to how many rows of a section stand open.
+const manyOpenRows = 10
+
+// ownerBlocks fold changes by what they are of, and leave a few open.
 func ownerBlocks(lines []line, chosen func(*line) bool) []block {
 	timed := slices.ContainsFunc(lines, func(l line) bool { return l.when != "" })
 	head := columns(timed, "When", "", "Facility", "What", "Routes", "Reason", "Declared at")
 	var blocks []block
+	all := 0
 	for _, group := range byOwner(lines, chosen) {
 		var rows [][]string
 		for _, l := range group.lines {
 			rows = append(rows, columns(timed, Escape(l.when), "`"+l.symbol+"`", code(l.facility), l.markdownThing(), l.markdownRoutes(), Escape(clip(l.reason)), code(l.place)))
 		}
+		all += len(rows)
 		summary := fmt.Sprintf("<b>%s</b>: %s", harmless(group.owner), Counted(len(rows), "change", "changes"))
 		blocks = append(blocks, tableBlock(head, rows).folded(summary))
+	}
+	for i := range blocks {
+		if all <= manyOpenRows {
+			blocks[i] = blocks[i].opened()
+		}
 	}
 	return blocks
 }

@@ -124,3 +124,9 @@ func (b block) folded(line string) block {
 	b.close += "</details>\n\n"
 	return b
 }
+
+// opened shows a folded block from the beginning.
+func (b block) opened() block {
+	b.open = strings.Replace(b.open, "<details>", "<details open>", 1)
+	return b
+}

@@ -54,7 +54,7 @@ func TestPartsFitAndCountWhatDoesNot(t *testing.T) {
 
 func TestALargePlanIsOneCommentThatBeginsWithRemovals(t *testing.T) {
 	var b bytes.Buffer
-	if err := PlanMarkdown(&b, largePlan(10_000), plan.Digest{}); err != nil {
+	if err := PlanMarkdown(&b, largePlan(10_000), plan.Digest{}, Beside{}); err != nil {
 		t.Fatal(err)
 	}
 	text := b.String()

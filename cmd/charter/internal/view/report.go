@@ -22,6 +22,7 @@ type line struct {
 	facility string      // "" for what is of no site
 	kind     string
 	what     string // the module, or which thing else
+	name     string // the module's name for people; "" where it is not known
 	detail   string // how it was and how it is to be, for what is no row
 	when     string // "" for now
 	routes   []string
@@ -65,8 +66,11 @@ type report struct {
 	facts   [][2]string
 	// counts has a row a kind: its name, then how many are taken away, changed and
 	// given.
-	counts  []kindCount
-	needs   []plan.Requirement
+	counts []kindCount
+	needs  []plan.Requirement
+	// judged and lacks are as in Beside.
+	judged  bool
+	lacks   []string
 	fanouts []fanout
 	changes []line // removals first
 	// anyway are the changes that a plan of the branch that is merged into has too.
@@ -246,6 +250,12 @@ func countKinds(lines []line) []kindCount {
 	return counts
 }
 
+// onlyRows reports whether there is nothing to count but rows, and those of the plan
+// itself: what its summary counts.
+func (r *report) onlyRows() bool {
+	return len(r.anyway) == 0 && len(r.counts) == 1 && r.counts[0].kind == plan.KindRow
+}
+
 // criticalRemovals counts the rows of critical modules that are taken away now.
 func (r *report) criticalRemovals() int {
 	n := 0
@@ -272,7 +282,11 @@ func (r *report) alarm() string {
 		}
 	}
 	if inUse > 0 {
-		parts = append(parts, fmt.Sprintf("%s in use, the most %s at %s %s: %s.", Counted(inUse, "removal is of what is", "removals are of what is"), most.what, most.owner, most.facility, requests(most.used)))
+		text := "1 removal takes away what is in use:"
+		if inUse > 1 {
+			text = fmt.Sprintf("%d removals take away what is in use, most of all", inUse)
+		}
+		parts = append(parts, fmt.Sprintf("%s %s at %s %s, %s.", text, clip(most.what), clip(most.owner), clip(most.facility), requests(most.used)))
 	}
 	return strings.Join(parts, " ")
 }

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/veonahealth/charter/plan"
@@ -57,6 +58,39 @@ func samplePlan() *plan.Plan {
 		Summary:    plan.Summary{Grant: 1, Revoke: 2, Change: 7, Tenants: 1, Facilities: 2, Scheduled: 1, Held: 1, Blocked: 1},
 	}
 	return p
+}
+
+// smallPlan is as most pull requests' are: a grant for a while and a removal.
+func smallPlan() *plan.Plan {
+	p := samplePlan()
+	row := func(action plan.Action, module string, reason plan.Reason) plan.Change {
+		reason.File = "tenants/lakeside-clinic/tenant.cue"
+		return plan.Change{
+			Action: action, Class: plan.Pending, Critical: true, EHRModule: module, Facility: "main", Kind: plan.KindRow, Module: module,
+			Reason: reason, Routes: []string{"/" + module},
+		}
+	}
+	used := int64(1234)
+	gone := row(plan.Revoke, "rx", plan.Reason{Code: plan.FacilityRevocation, Text: "own pharmacy", Line: 8})
+	gone.Usage = &used
+	come := row(plan.Grant, "maternity", plan.Reason{Code: plan.TenantGrant, Text: "a la carte, OPS-114: trial", Line: 11})
+	ends := row(plan.Revoke, "maternity", plan.Reason{Code: plan.GrantExpired, Text: "granted until 2027-03-01, OPS-114: trial", Line: 11})
+	p.Batches = []plan.Batch{{Subject: plan.Entitlements, Tenant: "lakeside-clinic", Changes: []plan.Change{gone, come}}}
+	p.Scheduled[0].Tenant, p.Scheduled[0].Changes = "lakeside-clinic", []plan.Change{ends}
+	p.Held, p.Refusals, p.Unreadable, p.Warnings = nil, nil, nil, nil
+	p.Requires[0].Tenants = []string{"lakeside-clinic"}
+	p.Summary = plan.Summary{Grant: 1, Revoke: 1, Tenants: 1, Facilities: 1, Scheduled: 1}
+	return p
+}
+
+// sampleBeside is what a pipeline adds where a ledger is founded.
+func sampleBeside() Beside {
+	return Beside{
+		Names:  map[string]string{"rx": "Pharmacy", "maternity": "Maternity"},
+		Judged: true,
+		Lacks:  []string{"lakeside-clinic entitlements: 2 more approvals of 2 approvals by people with entitlements.write are missing: asha or brian could give them; an approval is given with charter approve"},
+		Facts:  [][2]string{{"to approve it", "charter approve " + strings.Repeat("0", 64)}},
+	}
 }
 
 // anyway makes a change one that is planned whether or not a branch is merged.
