@@ -21,7 +21,7 @@ const (
 func openReport(t *testing.T, b *browsertest.Browser, p *plan.Plan) {
 	t.Helper()
 	var page bytes.Buffer
-	if err := PlanHTML(&page, p, plan.Digest{}); err != nil {
+	if err := PlanHTML(&page, p, plan.DigestOf([]byte("the plan of the pictures"))); err != nil {
 		t.Fatal(err)
 	}
 	name := filepath.Join(t.TempDir(), "plan.html")
@@ -48,6 +48,9 @@ func TestAReportIsFiltered(t *testing.T) {
 	b.Await(t, "document.getElementById('told').textContent.startsWith('1 of ')")
 	if rows := b.Say(t, shownRows); rows != "-nairobi rx" {
 		t.Errorf("of nairobi: %s", rows)
+	}
+	if heading := b.Say(t, "document.querySelector('section:not([hidden]) h2').textContent"); heading != "Pending or drifting anyway (1 of 1)" {
+		t.Errorf("under %s", heading)
 	}
 	if rows := b.Say(t, `[...document.querySelectorAll('.matrix tbody tr')].filter(r => !r.hidden).map(r => r.dataset.tenant).join()`); rows != "" {
 		t.Errorf("the matrix shows %s", rows) // what is pending anyway is none of the plan's

@@ -60,6 +60,20 @@ func code(text string) string {
 	return "`" + clip(text) + "`"
 }
 
+// commandCode shows a command of ours as code, to be copied, and any other text as code
+// does.
+func commandCode(text string) string {
+	words := strings.Split(text, " ")
+	plain := words[0] == "charter"
+	for _, word := range words {
+		plain = plain && code(word) == "`"+word+"`"
+	}
+	if plain {
+		return "`" + text + "`"
+	}
+	return code(text)
+}
+
 // longest is how many characters of one text stand in a comment or a page cell.
 const longest = 600
 

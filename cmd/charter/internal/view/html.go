@@ -9,6 +9,7 @@ import (
 	"html"
 	"html/template"
 	"io"
+	"path"
 	"slices"
 	"strings"
 
@@ -108,8 +109,9 @@ type htmlGroup struct {
 }
 
 type htmlRow struct {
-	Class, Symbol, Means, Kind, Facility, Thing, Module, When, Routes, Reason, Place string
-	Critical, Refused, Timed                                                         bool
+	Class, Symbol, Means, Kind, Facility, Thing, Module, When, Routes, Reason string
+	Folder, File                                                              string // where it is declared
+	Critical, Refused, Timed                                                  bool
 }
 
 func (r *report) page() *htmlPage {
@@ -118,6 +120,9 @@ func (r *report) page() *htmlPage {
 		p.Facts = append(p.Facts, [2]string{fact[0], Clean(fact[1])})
 	}
 	for _, c := range r.counts {
+		if r.onlyRows() {
+			break // the summary has said it
+		}
 		p.Counts = append(p.Counts, htmlCount{Clean(c.kind), c.revoke, c.change, c.grant})
 	}
 	for _, need := range r.needs {
@@ -193,9 +198,10 @@ func (o *owned) brief() string {
 func (l *line) htmlRow(class string) htmlRow {
 	row := htmlRow{
 		Class: class, Symbol: l.symbol, Kind: Clean(l.kind), Facility: Clean(l.facility), Thing: Clean(l.thing()), When: Clean(l.when),
-		Routes: Clean(strings.Join(l.routes, " ")), Reason: Clean(l.reason), Place: Clean(l.place), Critical: l.critical,
+		Routes: Clean(strings.Join(l.routes, " ")), Reason: Clean(l.reason), Critical: l.critical,
 		Refused: l.withdraws() && len(l.routes) > 0,
 	}
+	row.Folder, row.File = path.Split(Clean(l.place))
 	if l.kind == plan.KindRow {
 		row.Module = Clean(l.what)
 	}

@@ -93,9 +93,9 @@ func (r *report) markdownHead(b *strings.Builder, marker string) {
 
 // markdownFoot says what the comment is of.
 func (r *report) markdownFoot(b *strings.Builder) {
-	b.WriteString("| | |\n| --- | --- |\n")
+	b.WriteString("| Details | |\n| --- | --- |\n")
 	for _, fact := range r.facts {
-		fmt.Fprintf(b, "| %s | %s |\n", Escape(fact[0]), code(fact[1]))
+		fmt.Fprintf(b, "| %s | %s |\n", Escape(fact[0]), commandCode(fact[1]))
 	}
 }
 

@@ -83,6 +83,39 @@ func smallPlan() *plan.Plan {
 	return p
 }
 
+// countyPlan is a change of what four hospitals of a county hold.
+func countyPlan() *plan.Plan {
+	p := smallPlan()
+	p.Batches, p.Environment, p.Requires[0].Tenants = nil, "default", nil
+	p.Summary = plan.Summary{Facilities: 6, Scheduled: 1}
+	add := func(tenant, facility, module string, critical bool, action plan.Action, code plan.Code, text string) {
+		if n := len(p.Batches); n == 0 || p.Batches[n-1].Tenant != tenant {
+			p.Batches = append(p.Batches, plan.Batch{Subject: plan.Entitlements, Tenant: tenant})
+			p.Requires[0].Tenants = append(p.Requires[0].Tenants, tenant)
+			p.Summary.Tenants++
+		}
+		last := &p.Batches[len(p.Batches)-1]
+		last.Changes = append(last.Changes, plan.Change{
+			Action: action, Class: plan.Pending, Critical: critical, EHRModule: module, Facility: facility, Kind: plan.KindRow, Module: module, Routes: []string{"/" + module},
+			Reason: plan.Reason{Code: code, Text: text, File: "tenants/" + tenant + "/tenant.cue", Line: 8 + len(last.Changes)},
+		})
+		if action == plan.Revoke {
+			p.Summary.Revoke++
+		} else {
+			p.Summary.Grant++
+		}
+	}
+	add("kisumu", "lumumba", "theatre", true, plan.Revoke, plan.FacilityRevocation, "no theatre on site")
+	add("kisumu", "main", "scribe", false, plan.Grant, plan.TenantGrant, "a la carte, OPS-114: pilot")
+	add("lakeside-clinic", "main", "rx", true, plan.Revoke, plan.FacilityRevocation, "own pharmacy")
+	add("lakeside-clinic", "main", "maternity", true, plan.Grant, plan.TenantGrant, "a la carte, OPS-114: trial")
+	add("nairobi", "main", "imaging", false, plan.Grant, plan.TenantGrant, "a la carte, OPS-120: new scanner")
+	add("nairobi", "west", "imaging", false, plan.Grant, plan.TenantGrant, "a la carte, OPS-120: new scanner")
+	add("nairobi", "west", "queue", false, plan.Revoke, plan.FacilityRevocation, "not used any more")
+	add("nakuru", "main", "portal", false, plan.Grant, plan.TenantGrant, "a la carte, OPS-121: patients asked")
+	return p
+}
+
 // sampleBeside is what a pipeline adds where a ledger is founded.
 func sampleBeside() Beside {
 	return Beside{

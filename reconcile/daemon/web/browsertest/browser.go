@@ -150,6 +150,12 @@ func (b *Browser) Axe(t *testing.T) {
 	}
 }
 
+// Window shows pages in so many pixels.
+func (b *Browser) Window(t testing.TB, width, height int64) {
+	t.Helper()
+	result(t, b, "window", chromedp.EmulateViewport(width, height))
+}
+
 // Picture is the page as it is shown, and keeps it where pictures are kept.
 func (b *Browser) Picture(t testing.TB, name string) image.Image {
 	t.Helper()

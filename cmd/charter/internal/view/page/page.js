@@ -8,6 +8,8 @@
 	const matrix = [...document.querySelectorAll('.matrix tbody tr')];
 	const sections = [...document.querySelectorAll('section')];
 	const open = new Map(groups.map(g => [g, g.open]));
+	// The headings of what is filtered, as they are with all of it.
+	const headings = sections.filter(s => s.querySelector('details[data-tenant]')).map(s => s.firstElementChild).map(h => [h, h.textContent]);
 	let rows = null;
 
 	// What a row is filtered by stands in its cells; they are read when somebody
@@ -36,6 +38,10 @@
 		for (const [group, n] of shown) {
 			group.hidden = n === 0;
 			group.open = any ? n > 0 && opened++ < 50 : open.get(group);
+		}
+		for (const [heading, whole] of headings) {
+			const n = groups.reduce((sum, g) => sum + (heading.parentElement.contains(g) ? shown.get(g) : 0), 0);
+			heading.textContent = any ? whole.replace('(', `(${n} of `) : whole;
 		}
 		for (const section of sections) section.hidden = section.querySelector('details[data-tenant]') && !section.querySelector('details[data-tenant]:not([hidden])');
 		for (const row of matrix) row.hidden = !row.dataset.tenant.toLowerCase().includes(tenant);
