@@ -14,7 +14,7 @@ GITEA = code.gitea.io/gitea@v1.26.0
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 
-.PHONY: demo build test lint fmt bench browser gitea fuzz
+.PHONY: demo build test lint fmt bench browser pictures gitea fuzz
 
 demo:
 	$(GO) run ./examples/demo
@@ -40,6 +40,13 @@ browser: bin/axe-$(AXE).min.js
 	mkdir -p bin/screenshots
 	CHARTER_CHROMIUM="$$(command -v $(CHROMIUM))" CHARTER_AXE=$(CURDIR)/$< CHARTER_SCREENSHOTS=$(CURDIR)/bin/screenshots \
 		$(GO) test -count=1 ./reconcile/daemon/web ./cmd/charter/internal/view
+
+# The pictures of the pages on pull requests, anew.
+pictures:
+	rm -f examples/pull-requests/pictures/*.png
+	mkdir -p examples/pull-requests/pictures
+	CHARTER_CHROMIUM="$$(command -v $(CHROMIUM))" CHARTER_SCREENSHOTS=$(CURDIR)/examples/pull-requests/pictures \
+		$(GO) test -count=1 -run '^TestPictures' ./reconcile/daemon/web ./cmd/charter/internal/view
 
 # What judges accessibility, from npm's registry.
 bin/axe-$(AXE).min.js:

@@ -2,6 +2,7 @@ package web
 
 import (
 	"testing"
+	"time"
 
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/reconcile/daemon"
@@ -143,5 +144,30 @@ func TestTheStatusPagesHaveTheirColours(t *testing.T) {
 		if means[0] < 180 || means[1] > 80 {
 			t.Errorf("%s: brightness %d in the light and %d in the dark", path, means[0], means[1])
 		}
+	}
+}
+
+// The pictures of examples/pull-requests, which make pictures writes: what stands
+// between a merge and the apply.
+func TestPicturesOfTheStatus(t *testing.T) {
+	b := browsertest.Open(t)
+	v := fleetOf(t, []string{"kisumu", "lakeside-clinic", "nairobi", "nakuru"})
+	v.EHR, v.Instance, v.Commit.Hash, v.Last.Began, v.Next = "https://ehr.example.org", "i-1", "0123abcd0123abcd0123abcd0123abcd0123abcd", day1, day1.Add(time.Minute)
+	row := func(action plan.Action, module, text string) plan.Change {
+		return plan.Change{
+			Action: action, Class: plan.Pending, Facility: "main", Kind: plan.KindRow, Module: module, EHRModule: module, Critical: true, Routes: []string{"/" + module},
+			Reason: plan.Reason{Text: text, File: "tenants/lakeside-clinic/tenant.cue", Line: 8},
+		}
+	}
+	v.Tenants[1].Standing = daemon.Pending
+	v.Tenants[1].Batches = []plan.Batch{{Subject: plan.Entitlements, Tenant: "lakeside-clinic", Changes: []plan.Change{
+		row(plan.Revoke, "rx", "own pharmacy"), row(plan.Grant, "scribe", "a la carte, OPS-114: trial"),
+	}}}
+	r := run(t, v)
+	b.Window(t, 1180, 560)
+	b.Go(t, r.url+"/tenants")
+	b.Await(t, "document.getElementById('live').textContent === 'live'")
+	if _, colours := browsertest.Brightness(b.Picture(t, "status")); colours < 8 {
+		t.Errorf("%d colours", colours)
 	}
 }

@@ -97,13 +97,23 @@ func (r *running) fetch(t testing.TB, method, path, body string, header ...strin
 // fleet is a view of some tenants of one site.
 func fleet(t testing.TB, n int, change ...func(*daemon.Tenant)) *daemon.View {
 	t.Helper()
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("tenant-%05d", i)
+	}
+	return fleetOf(t, ids, change...)
+}
+
+// fleetOf is a view of tenants with these ids.
+func fleetOf(t testing.TB, ids []string, change ...func(*daemon.Tenant)) *daemon.View {
+	t.Helper()
 	c, err := schema.LoadCatalog(catalog.DefaultFiles())
 	if err != nil {
 		t.Fatal(err)
 	}
 	v := &daemon.View{Number: 7, Environment: "default", Mode: daemon.Observe, LastFull: day1, At: day1, Desired: &catalog.Desired{Catalog: c}}
-	for i := range n {
-		tenant := declare(t, fmt.Sprintf("tenant-%05d", i))
+	for _, id := range ids {
+		tenant := declare(t, id)
 		d, err := catalog.Declare(tenant, "tenants/"+tenant.ID.String())
 		if err != nil {
 			t.Fatal(err)

@@ -2,7 +2,6 @@ package view
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/veonahealth/charter/plan"
@@ -77,7 +76,7 @@ func smallPlan() *plan.Plan {
 	ends := row(plan.Revoke, "maternity", plan.Reason{Code: plan.GrantExpired, Text: "granted until 2027-03-01, OPS-114: trial", Line: 11})
 	p.Batches = []plan.Batch{{Subject: plan.Entitlements, Tenant: "lakeside-clinic", Changes: []plan.Change{gone, come}}}
 	p.Scheduled[0].Tenant, p.Scheduled[0].Changes = "lakeside-clinic", []plan.Change{ends}
-	p.Held, p.Refusals, p.Unreadable, p.Warnings = nil, nil, nil, nil
+	p.Held, p.Refusals, p.Unreadable, p.Warnings, p.Environment = nil, nil, nil, nil, "default"
 	p.Requires[0].Tenants = []string{"lakeside-clinic"}
 	p.Summary = plan.Summary{Grant: 1, Revoke: 1, Tenants: 1, Facilities: 1, Scheduled: 1}
 	return p
@@ -86,7 +85,7 @@ func smallPlan() *plan.Plan {
 // countyPlan is a change of what four hospitals of a county hold.
 func countyPlan() *plan.Plan {
 	p := smallPlan()
-	p.Batches, p.Environment, p.Requires[0].Tenants = nil, "default", nil
+	p.Batches, p.Requires[0].Tenants = nil, nil
 	p.Summary = plan.Summary{Facilities: 6, Scheduled: 1}
 	add := func(tenant, facility, module string, critical bool, action plan.Action, code plan.Code, text string) {
 		if n := len(p.Batches); n == 0 || p.Batches[n-1].Tenant != tenant {
@@ -122,7 +121,7 @@ func sampleBeside() Beside {
 		Names:  map[string]string{"rx": "Pharmacy", "maternity": "Maternity"},
 		Judged: true,
 		Lacks:  []string{"lakeside-clinic entitlements: 2 more approvals of 2 approvals by people with entitlements.write are missing: asha or brian could give them; an approval is given with charter approve"},
-		Facts:  [][2]string{{"to approve it", "charter approve " + strings.Repeat("0", 64)}},
+		Facts:  [][2]string{{"to approve it", "charter approve " + plan.DigestOf([]byte("the plan of the pictures")).Hex()}},
 	}
 }
 
