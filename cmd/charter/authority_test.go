@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,13 +10,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/veonahealth/charter/reconcile/forge"
+	"github.com/veonahealth/charter/reconcile/forge/forgetest"
 )
 
-const authority = "../../examples/authority"
+const (
+	authority    = "../../examples/authority"
+	pullRequests = "../../examples/pull-requests"
+)
 
-// Every command of a page on authority is run, and every line of output that it
-// shows comes as a whole. The pages begin where founding.md ends, each in a copy of
-// what that has left, so that each can be read alone.
+// Every command of a page on authority, or on pull requests, is run, and every line
+// of output that it shows comes as a whole. The pages begin where founding.md ends,
+// each in a copy of what that has left, so that each can be read alone.
 func TestAuthority(t *testing.T) {
 	pages, err := filepath.Glob(authority + "/*.md")
 	if err != nil || len(pages) < 15 {
@@ -39,10 +46,23 @@ func TestAuthority(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := founded.copy(t)
-			s.run(t, "source ./state\ngit -C fleet remote set-url origin $PWD/origin.git\nstart\n", blocks(t, page), "")
+			s.run(t, resumed, blocks(t, page), "")
+		})
+	}
+	for _, kind := range []forge.Kind{forge.GitHub, forge.Gitea, forge.GitLab} {
+		t.Run("pull request on "+string(kind), func(t *testing.T) {
+			t.Parallel()
+			s := founded.copy(t)
+			f := forgetest.New(t, kind)
+			f.Job = kind != forge.GitLab
+			has := fmt.Sprintf("FORGE=%s FORGE_TOKEN=%s FORGE_READER_TOKEN=%s\n", f.API(), forgetest.Token, forgetest.ReaderToken)
+			s.run(t, has+resumed, blocks(t, pullRequests+"/"+string(kind)+".md"), "")
 		})
 	}
 }
+
+// resumed goes on where founding.md ends.
+const resumed = "source ./state\ngit -C fleet remote set-url origin $PWD/origin.git\nstart\n"
 
 // shell is where the commands of a page are run.
 type shell struct{ dir, bin, port string }

@@ -26,10 +26,13 @@ func (c *pipeline) approvals(ctx context.Context, file *planFile, beside *view.B
 	if !c.o.approved {
 		return
 	}
+	first := j.First()
 	for _, text := range beside.Lacks {
-		c.app.note("%s", text)
+		if first == nil || text != first.Error() { // which is told at the end
+			c.app.note("%s", text)
+		}
 	}
-	if first := j.First(); first != nil {
+	if first != nil {
 		c.errs = append(c.errs, &reconcile.RefusedError{Refusal: first})
 	}
 }

@@ -1,5 +1,6 @@
 // Package forgetest plays the part of a forge's API in tests, as far as charter goes,
-// for one repository: lakeside/fleet, on GitLab also project 42, with pull request 5.
+// for one repository: lakeside/fleet, on GitLab also project 42, with pull request 5,
+// and one of a fork, 6, which nobody has commented on.
 // It is strict: what is not as the forge's documentation has it is refused, and fails
 // the test.
 package forgetest
@@ -19,8 +20,11 @@ import (
 	"github.com/veonahealth/charter/reconcile/forge"
 )
 
-// Token is what a forge takes; a request with another is answered 401.
-const Token = "s3cr3t-forge-token"
+// The tokens that a forge takes; a request with another is answered 401.
+const (
+	Token       = "s3cr3t-forge-token"
+	ReaderToken = "s3cr3t-reader-token" // of a job that may not write: of a fork
+)
 
 // Comment is one that lies on the server.
 type Comment struct {
@@ -106,7 +110,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s.Down:
 		Say(w, http.StatusServiceUnavailable, "down for maintenance")
 		return
-	case s.signedInWith(r) != Token:
+	case s.signedInWith(r) == ReaderToken && r.Method != "GET":
+		Say(w, http.StatusForbidden, "Resource not accessible by integration")
+		return
+	case s.signedInWith(r) != Token && s.signedInWith(r) != ReaderToken:
 		Say(w, http.StatusUnauthorized, "Bad credentials")
 		return
 	}
@@ -124,6 +131,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.user(w)
 	case r.Method == "GET" && path == list:
 		s.list(w, r)
+	case r.Method == "GET" && path == strings.Replace(list, "/5/", "/6/", 1):
+		s.page(w, r, []any{})
 	case r.Method == "POST" && path == list:
 		s.Post(w, r)
 	case r.Method == replace && of:
