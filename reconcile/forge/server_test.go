@@ -26,6 +26,7 @@ type comment struct {
 	body   string
 	login  string
 	system bool
+	at     time.Time // when it was written last
 }
 
 // server plays the part of a forge's API that is needed, to the letter: what is not
@@ -40,6 +41,7 @@ type server struct {
 	statuses []map[string]string
 	pulls    []pull
 	branches map[string]string // the commits that branches are at
+	change   change
 	next     int64
 	calls    []string
 	meet     func(w http.ResponseWriter, r *http.Request) bool // answers in the server's place
@@ -116,7 +118,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		one, replace = list+"/", "PUT"
 	}
 	switch id, of := strings.CutPrefix(path, one); {
-	case s.setStatus(w, r, path) || s.pullRequests(w, r, path):
+	case s.setStatus(w, r, path) || s.pullRequests(w, r, path) || s.reviewed(w, r, path):
 	case r.Method == "GET" && path == "/user":
 		s.user(w)
 	case r.Method == "GET" && path == list:
@@ -152,6 +154,9 @@ func (s *server) wrong(r *http.Request) string {
 	if strings.HasSuffix(r.URL.Path, "/pulls") || strings.HasSuffix(r.URL.Path, "/merge_requests") {
 		known = pullParameters[s.kind]
 	}
+	if s.kind == forge.Gitea && strings.HasSuffix(r.URL.Path, "/reviews") {
+		known = []string{"limit", "page"}
+	}
 	for name, values := range r.URL.Query() {
 		if !slices.Contains(known, name) || len(values) != 1 {
 			return "unknown parameter " + name
@@ -186,7 +191,7 @@ func (s *server) wire(c comment) map[string]any {
 	if c.robot {
 		by["type"] = "Bot"
 	}
-	w := map[string]any{"id": c.id, "body": c.body}
+	w := map[string]any{"id": c.id, "body": c.body, "updated_at": c.at}
 	if s.kind == forge.GitLab {
 		w["author"], w["system"] = map[string]any{"id": c.by, "username": c.login}, c.system
 		return w
