@@ -53,6 +53,7 @@ func TestMain(m *testing.M) {
 //	thief APPLIER [OTHER…]     sign a receipt that no policy was asked about
 //	forge start                start a forge; $FORGE is the URL of its API
 //	forge comments             print how many comments it has, and the newest
+//	forge review ID STATE      review its pull request 5, as GitHub calls it
 //	edit FILE OLD NEW          replace a text that stands once in a file
 func TestScripts(t *testing.T) {
 	dir := t.TempDir()
