@@ -55,7 +55,9 @@ type notary struct {
 	file   *planFile    // whose plan it shows
 	// bundles are the decisions about the plan that are published, by their names.
 	bundles map[string][]byte
-	now     time.Time
+	// facts are what the comment says beside the plan.
+	facts [][2]string
+	now   time.Time
 }
 
 // review records the approving reviews of a pull request.
@@ -196,12 +198,12 @@ var beside = regexp.MustCompile(`(?m)^\| (tests|also in plan [0-9a-f]{12}) \| .*
 // has approved what they were shown.
 func (n *notary) authentic(ctx context.Context) error {
 	// Plans that were made later are not in it, and need not be.
-	facts := n.app.overlaps(ctx, n.office.plans(), n.file, func(p *plan.Plan) bool { return !p.CreatedAt.After(n.file.plan.CreatedAt) })
-	var b bytes.Buffer
-	if err := view.PlanMarkdown(&b, n.file.plan, n.file.digest, append(facts, toApprove(n.file.digest))...); err != nil {
+	n.facts = append(n.app.overlaps(ctx, n.office.plans(), n.file, func(p *plan.Plan) bool { return !p.CreatedAt.After(n.file.plan.CreatedAt) }), toApprove(n.file.digest))
+	want, err := n.comment(n.file.plan)
+	if err != nil {
 		return err
 	}
-	want, got := plainLines(b.String()), plainLines(n.shown.Body)
+	got := plainLines(n.shown.Body)
 	switch {
 	case want == got:
 		return nil
@@ -211,6 +213,40 @@ func (n *notary) authentic(ctx context.Context) error {
 	}
 	return failHint(exitTrust, "find out who edited it; charter ci puts it back",
 		"the comment on pull request %d is not what charter ci writes of plan %s: it was edited", n.run.Change, n.file.digest)
+}
+
+// comment is what charter ci writes of a plan, as if it were the one that is published.
+func (n *notary) comment(p *plan.Plan) (string, error) {
+	var b bytes.Buffer
+	err := view.PlanMarkdown(&b, p, n.file.digest, n.facts...)
+	return plainLines(b.String()), err
+}
+
+// retold refuses a plan that says of the same batches what another one does not: why,
+// where it is declared, what is critical. Whoever can push can publish such a plan, and
+// nothing of that is bound by the digests that are signed. When it was made, on what,
+// and how often rows were used is its own.
+func (n *notary) retold(p *plan.Plan) error {
+	said, now := n.file.plan, *p
+	now.Nonce, now.CreatedAt, now.ExpiresAt, now.At = said.Nonce, said.CreatedAt, said.ExpiresAt, said.At
+	now.Live, now.Source = said.Live, said.Source
+	for i := range now.Batches {
+		for j := range now.Batches[i].Changes {
+			if i < len(said.Batches) && j < len(said.Batches[i].Changes) {
+				now.Batches[i].Changes[j].Usage = said.Batches[i].Changes[j].Usage
+			}
+		}
+	}
+	want, err := n.comment(said)
+	if err != nil {
+		return err
+	}
+	got, err := n.comment(&now)
+	if err == nil && want != got {
+		err = failHint(exitBlocked, "let charter ci run again, and review what it shows then",
+			"charter ci would say other things of the same changes now than the comment on pull request %d does", n.run.Change)
+	}
+	return err
 }
 
 // plainLines is a comment but for how forges end lines and texts.
@@ -248,6 +284,9 @@ func (n *notary) again(ctx context.Context) error {
 	if p.BatchesRoot != n.file.plan.BatchesRoot || len(p.Leaves()) != len(n.file.plan.Leaves()) {
 		return failHint(exitBlocked, "let charter ci run again, and review what it shows then",
 			"what pull request %d would change now is not what its comment shows: the platform, the ledger or branch %s has moved on", n.run.Change, run.Target)
+	}
+	if err := n.retold(p); err != nil {
+		return err
 	}
 	head, shown := n.change.Head, n.shown
 	if err := n.read(ctx); err != nil {

@@ -53,7 +53,8 @@ func (p *pullRequests) tick() string {
 // many there are and the newest; "forge status", the newest status; "forge pulls",
 // all pull requests; and "forge down" and "forge up". Of pull request 5, "forge push",
 // which commits what there is on branch side, "forge author ID", "forge review ID STATE" and "forge dismiss ID" are what
-// people do, and "forge edit OLD NEW" edits the newest comment.
+// people do; "forge edit OLD NEW" edits the newest comment, and "forge write FILE"
+// writes another text there.
 func (f *forges) command(ts *testscript.TestScript, neg bool, args []string) {
 	switch {
 	case neg || len(args) == 0:
@@ -103,6 +104,9 @@ func (p *pullRequests) people(ts *testscript.TestScript, args []string) bool {
 				r["state"] = "DISMISSED"
 			}
 		}
+	case verb == "write" && len(args) == 2 && len(p.comments) > 0:
+		c := p.comments[len(p.comments)-1]
+		c["body"], c["updated_at"] = ts.ReadFile(args[1]), p.tick()
 	case verb == "edit" && len(args) == 3 && len(p.comments) > 0:
 		c := p.comments[len(p.comments)-1]
 		body, _ := c["body"].(string)
