@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -263,8 +264,8 @@ func (n *notary) again(ctx context.Context) error {
 	run := n.run
 	run.Head, run.Target, run.Base, run.Fork = n.change.Head, n.change.Target, "", false
 	repo := n.office.repo
-	if _, err := repo.Resolve(run.Head); err != nil {
-		return failHint(exitFailed, "check out the pull request's branch, with its history", "%w", err)
+	if err := n.fetch(ctx); err != nil {
+		return err
 	}
 	ci := &pipeline{app: n.app, run: run, repo: repo, o: &ciOptions{plan: *o, revNamed: func() bool { return false }}}
 	if err := ci.choose(ctx); err != nil {
@@ -303,6 +304,21 @@ type taken struct {
 	who    string // the account, and whose it is
 	stands bool   // whether it is recorded now
 	text   string
+}
+
+// fetch brings the commit that the pull request is at, where a job has checked out
+// another branch.
+func (n *notary) fetch(ctx context.Context) error {
+	repo := n.office.repo
+	if _, err := repo.Resolve(n.change.Head); err == nil {
+		return nil
+	}
+	_, err := repo.Fetch(ctx, nil, n.run.Kind.HeadRef(n.run.Change))
+	if _, missing := repo.Resolve(n.change.Head); missing != nil {
+		return failHint(exitFailed, "check out the pull request's branch, with its history",
+			"commit %.12s of pull request %d is not to be had: %w", n.change.Head, n.run.Change, cmp.Or(err, missing))
+	}
+	return nil
 }
 
 // record records each review that stands, and takes back those that do not any more.

@@ -125,7 +125,7 @@ func (p *pullRequests) people(ts *testscript.TestScript, args []string) bool {
 func (p *pullRequests) push(ts *testscript.TestScript) {
 	fleet := ts.MkAbs("fleet")
 	for _, command := range [][]string{
-		{"add", "-A"}, {"commit", "-q", "--allow-empty", "-m", "change"}, {"push", "-q", "-f", "origin", "HEAD:refs/heads/side"}, {"rev-parse", "HEAD"},
+		{"add", "-A"}, {"commit", "-q", "--allow-empty", "-m", "change"}, {"push", "-q", "-f", "origin", "HEAD:refs/heads/side", "HEAD:refs/pull/5/head"}, {"rev-parse", "HEAD"},
 	} {
 		ts.Check(ts.Exec("git", append([]string{"-C", fleet}, command...)...))
 	}

@@ -56,6 +56,14 @@ func (c *Client) ReadComment(ctx context.Context, marker string) (*Found, error)
 	return &Found{Body: w.Body, Changed: w.UpdatedAt, URL: w.HTMLURL}, nil
 }
 
+// HeadRef is the reference by which a forge keeps the commit that a pull request is at.
+func (k Kind) HeadRef(change int) string {
+	if k == GitLab {
+		return fmt.Sprintf("refs/merge-requests/%d/head", change)
+	}
+	return fmt.Sprintf("refs/pull/%d/head", change)
+}
+
 // wireChange is a pull request as the forges write it, for its reviews.
 type wireChange struct {
 	wirePull
