@@ -112,7 +112,8 @@ func (k ChangeKind) Covers(kind ChangeKind) bool {
 
 // Rule says how many people have to approve a change, and who. Of all rules that
 // match a change the strictest of each field counts. Where none matches: one
-// approval, by a key, and those who wrote the change may give it.
+// approval, by a key or, for rows that are granted alone, by a review; and those who
+// wrote the change may give it.
 type Rule struct {
 	Name       string
 	Capability string // "" for every one

@@ -222,16 +222,27 @@ func (g *Governance) begin(ctx context.Context, e EHR, w ledger.Writer, o Order,
 		if !counts[i] {
 			continue
 		}
-		by := ledger.By{Fingerprint: j.approvals[i].Opened.Signer.String()}
-		if h, err := roster.Holder(j.approvals[i].Opened.Signer, g.o.Now()); err == nil {
-			by.ID = h.ID()
-		}
+		by := g.approver(roster, j.approvals[i].Opened)
 		draft.Intent.Approvals = append(draft.Intent.Approvals, ledger.Approval{Bundle: name, By: by})
 	}
 	j.keepMandate(draft.Files, o)
 	j.keepBeside(draft.Files, o.Plan)
 	r, err := g.Ledger.Intent(ctx, w, draft)
 	return r, asTrust(err)
+}
+
+// approver is who gave an approval: whoever signed it, but for a review the person
+// of the account, by the notary's key.
+func (g *Governance) approver(roster *policy.Roster, opened *seal.Opened) ledger.By {
+	by := ledger.By{Fingerprint: opened.Signer.String()}
+	if review := opened.Approval.Review; review != nil {
+		if person, err := roster.Account(review.Account, g.o.Now()); err == nil {
+			by.ID = person.ID
+		}
+	} else if h, err := roster.Holder(opened.Signer, g.o.Now()); err == nil {
+		by.ID = h.ID()
+	}
+	return by
 }
 
 // counting are the approvals that count for something that is done.

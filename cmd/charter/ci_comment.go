@@ -54,24 +54,28 @@ func (c *pipeline) post(ctx context.Context, text []byte) (forge.Posted, error) 
 	return client.Comment(ctx, string(text))
 }
 
-func (c *pipeline) forge() (*forge.Client, error) {
-	token, err := c.token()
+func (c *pipeline) forge() (*forge.Client, error) { return c.app.forge(c.run, c.o.tokenFile) }
+
+// forge gives a client for the forge that a job runs on, with the token of a file or
+// of the environment.
+func (a *app) forge(run forge.Run, tokenFile string) (*forge.Client, error) {
+	token, err := a.forgeToken(tokenFile)
 	if err != nil {
 		return nil, err
 	}
 	return forge.New(forge.Options{
-		Run: c.run, Token: token, UserAgent: "charter/" + version(), Proxy: http.ProxyFromEnvironment, Now: c.app.now, Log: c.app.log(),
+		Run: run, Token: token, UserAgent: "charter/" + version(), Proxy: http.ProxyFromEnvironment, Now: a.now, Log: a.log(),
 	})
 }
 
 // errNoForgeToken says that nobody has given a token of the forge.
 var errNoForgeToken = errors.New("no token of the forge was given (--forge-token-file, CHARTER_FORGE_TOKEN)")
 
-// token reads the forge's token.
-func (c *pipeline) token() (string, error) {
-	token, _ := c.app.lookupEnv("CHARTER_FORGE_TOKEN")
-	if c.o.tokenFile != "" {
-		data, err := readFile(c.o.tokenFile, maxToken)
+// forgeToken reads the forge's token.
+func (a *app) forgeToken(file string) (string, error) {
+	token, _ := a.lookupEnv("CHARTER_FORGE_TOKEN")
+	if file != "" {
+		data, err := readFile(file, maxToken)
 		if err != nil {
 			return "", err
 		}

@@ -15,19 +15,32 @@ const manyOpen = 100
 // overlaps says which open plans of other branches touch what this one does: of two
 // that are approved, the one that comes second finds its base moved.
 func (c *pipeline) overlaps(ctx context.Context, open *ledger.Plans, file *planFile) {
+	all := func(*plan.Plan) bool { return true }
+	for _, fact := range c.app.overlaps(ctx, open, file, all) {
+		c.said = append(c.said, fact)
+		c.app.note("open plan %s touches it too: %s", strings.TrimPrefix(fact[0], alsoIn), fact[1])
+	}
+}
+
+// alsoIn begins the name of a fact about another plan.
+const alsoIn = "also in plan "
+
+// overlaps are the facts about open plans that touch what one does, of those that
+// count.
+func (a *app) overlaps(ctx context.Context, open *ledger.Plans, file *planFile, counts func(*plan.Plan) bool) (facts [][2]string) {
 	digests, err := open.List(ctx)
 	if err != nil {
-		c.app.note("what other open plans touch is not known: %s", err)
-		return
+		a.note("what other open plans touch is not known: %s", err)
+		return nil
 	}
 	if len(digests) > manyOpen {
-		c.app.note("of %d open plans %d are looked into for what they touch too", len(digests), manyOpen)
+		a.note("of %d open plans %d are looked into for what they touch too", len(digests), manyOpen)
 		digests = digests[:manyOpen]
 	}
 	ours := touched(file.plan)
 	for _, digest := range digests {
-		other := c.openPlan(ctx, open, digest)
-		if other == nil || digest == file.digest || c.earlier(ctx, open, other, file.plan) {
+		other := readOpen(ctx, open, digest)
+		if other == nil || digest == file.digest || !counts(other) || earlier(ctx, open, other, file.plan) {
 			continue
 		}
 		var both []string
@@ -37,14 +50,14 @@ func (c *pipeline) overlaps(ctx context.Context, open *ledger.Plans, file *planF
 			}
 		}
 		if len(both) > 0 {
-			c.say("also in plan "+digest.Hex()[:12], view.Some(both))
-			c.app.note("open plan %.12s touches it too: %s", digest.Hex(), view.Some(both))
+			facts = append(facts, [2]string{alsoIn + digest.Hex()[:12], view.Some(both)})
 		}
 	}
+	return facts
 }
 
-// openPlan reads an open plan; nil where it cannot be read, or is gone by now.
-func (c *pipeline) openPlan(ctx context.Context, open *ledger.Plans, digest plan.Digest) *plan.Plan {
+// readOpen reads an open plan; nil where it cannot be read, or is gone by now.
+func readOpen(ctx context.Context, open *ledger.Plans, digest plan.Digest) *plan.Plan {
 	published, err := open.Read(ctx, digest)
 	if err != nil {
 		return nil
@@ -58,7 +71,7 @@ func (c *pipeline) openPlan(ctx context.Context, open *ledger.Plans, digest plan
 
 // earlier reports whether a plan is of a commit that this one's was made from: of the
 // same pull request before it was pushed to again, or of what is merged already.
-func (c *pipeline) earlier(ctx context.Context, open *ledger.Plans, other, this *plan.Plan) bool {
+func earlier(ctx context.Context, open *ledger.Plans, other, this *plan.Plan) bool {
 	is, err := open.Repo.IsAncestor(ctx, other.Source.Commit, this.Source.Commit)
 	return err == nil && is
 }

@@ -24,6 +24,7 @@ type approveOptions struct {
 	approval approvalFlags
 	root     rootFlag
 	glass    bool // break a brake's glass, instead of approving
+	review   reviewFlags
 }
 
 func (a *app) newApprove() *cobra.Command {
@@ -36,9 +37,33 @@ once if the approval does not count.
 With --break-glass it signs something else: that for this plan, and until
 --not-after, a brake may be passed that the policy's break_glass names (a threshold,
 a window, a missing approval), for the reason that --comment gives. It is recorded
-with the receipt.`, `  charter approve plan.json --key ann.key
+with the receipt.
+
+With --review, in a job at the forge, an applier of the policy that may "notary"
+signs in the name of those who approved pull request N there: each person of the
+policy by the account that it names, who approved the commit that the pull request is
+at, after the comment of charter ci showed the plan of it. The comment has to be as
+charter ci wrote it, and a plan that is made anew has to come to the same batches.
+What has been dismissed since is taken back. It is 4 where no review is recorded, and
+7 where the comment was edited.`, `  charter approve plan.json --key ann.key
   charter approve 9f4ffeaf… --key ann.key --comment "OPS-114, agreed with the ward"
-  charter approve plan.json --break-glass --comment "INC-7: stolen account" --not-after 2h --key ann.key`)
+  charter approve plan.json --break-glass --comment "INC-7: stolen account" --not-after 2h --key ann.key
+  charter approve --review 5 --key notary.key`)
+	cmd.Use = "approve FILE|DIGEST|--review N"
+	cmd.Args = cobra.MaximumNArgs(1)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch reviews := o.review.change != 0; {
+		case reviews && len(args) > 0:
+			return fail(exitUsage, "--review names the plan by itself: it is the one that the comment shows")
+		case reviews:
+			return a.review(cmd.Context(), o)
+		case len(args) == 0:
+			return fail(exitUsage, "no plan: name its FILE or DIGEST, or give --review N")
+		}
+		o.plan = args[0]
+		return a.decide(cmd.Context(), o)
+	}
+	o.review.bind(cmd)
 	cmd.Flags().BoolVar(&o.glass, "break-glass", false, "let this one plan pass a brake, as far as the policy lets you")
 	return cmd
 }

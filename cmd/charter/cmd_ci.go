@@ -61,12 +61,16 @@ With --require-approval it is 4 while approvals are missing.`,
 	flags := cmd.Flags()
 	flags.StringVar(&o.plan.out, "out", "", "save the plan as `FILE`")
 	flags.StringVar(&o.comment, "comment-file", "", "save the comment as `FILE`, in Markdown")
-	flags.StringVar(&o.tokenFile, "forge-token-file", "", "a `FILE` that holds a token of the forge (or the variable CHARTER_FORGE_TOKEN)")
+	bindForgeToken(cmd, &o.tokenFile)
 	flags.BoolVar(&o.publish, "publish", false, "push the plan to where reviewers find it; a pipeline does so by itself, but for a fork")
 	flags.BoolVar(&o.approved, "require-approval", false, "end with 4 while approvals are missing")
 	o.revNamed = func() bool { return flags.Changed("rev") }
 	o.publishNamed = func() bool { return flags.Changed("publish") }
 	return cmd
+}
+
+func bindForgeToken(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVar(file, "forge-token-file", "", "a `FILE` that holds a token of the forge (or the variable CHARTER_FORGE_TOKEN)")
 }
 
 // pipeline is one run of charter ci.
@@ -85,9 +89,9 @@ type pipeline struct {
 }
 
 func (a *app) ci(ctx context.Context, o *ciOptions) error {
-	run, err := forge.Detect(a.lookupEnv, func(name string) ([]byte, error) { return readFile(name, maxEvent) })
+	run, err := a.forgeRun()
 	if err != nil {
-		return fail(exitFailed, "%w", err)
+		return err
 	}
 	c := &pipeline{app: a, o: o, run: run}
 	if !run.Annotates() {
@@ -103,6 +107,15 @@ func (a *app) ci(ctx context.Context, o *ciOptions) error {
 		return resumed
 	}
 	return finish(codeOf(err))
+}
+
+// forgeRun is what the job's variables say of the pipeline that it is of.
+func (a *app) forgeRun() (forge.Run, error) {
+	run, err := forge.Detect(a.lookupEnv, func(name string) ([]byte, error) { return readFile(name, maxEvent) })
+	if err != nil {
+		return run, fail(exitFailed, "%w", err)
+	}
+	return run, nil
 }
 
 // all does everything, and sets the commit's status by what came of it.
@@ -305,7 +318,12 @@ func (c *pipeline) publish(ctx context.Context, open *ledger.Plans, file *planFi
 		c.app.note("the plan is not published: %s", err)
 		return
 	}
-	c.say("to approve it", "charter approve "+file.digest.Hex())
+	c.said = append(c.said, toApprove(file.digest))
+}
+
+// toApprove is the fact by which a comment says that its plan is published.
+func toApprove(digest plan.Digest) [2]string {
+	return [2]string{"to approve it", "charter approve " + digest.Hex()}
 }
 
 // compare sets what is declared beside what was before, where nothing can be

@@ -26,6 +26,7 @@ type approvalFlags struct {
 	lasts    time.Duration
 	tenants  []string
 	decision seal.Decision // "" for an approval
+	review   *seal.Review  // that a notary signs; nil for a signer's own decision
 }
 
 func (f *approvalFlags) bind(cmd *cobra.Command) {
@@ -53,7 +54,7 @@ func (f *approvalFlags) statement(file *planFile, now time.Time) ([]byte, error)
 	approval := seal.Approval{
 		Decision: f.decision, Environment: environment, NotAfter: now.Add(f.lasts).UTC().Truncate(time.Second),
 		Batches: seal.Batches{Root: file.plan.BatchesRoot, Count: len(file.plan.Leaves())},
-		Plan:    file.digest.String(), Commit: file.plan.Source.Commit, Policy: file.plan.Policy.String(), Comment: f.comment,
+		Review:  f.review, Plan: file.digest.String(), Commit: file.plan.Source.Commit, Policy: file.plan.Policy.String(), Comment: f.comment,
 	}
 	for _, name := range f.tenants {
 		id, err := catalog.ParseTenantID(name)

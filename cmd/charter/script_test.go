@@ -54,6 +54,7 @@ func TestMain(m *testing.M) {
 //	thief APPLIER [OTHER…]     sign a receipt that no policy was asked about
 //	forge start [KIND]         start a forge; $FORGE is the URL of its API
 //	forge comments             print how many comments it has, and the newest
+//	forge review ID STATE      review its pull request 5, as GitHub calls it
 //	gitea start                start a real Gitea; [gitea] where there is one
 //	gitea TOKEN METHOD PATH [FILE]  call its API; prints the answer
 //	edit FILE OLD NEW          replace a text that stands once in a file

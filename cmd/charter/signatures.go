@@ -170,6 +170,10 @@ func (f *planFile) judge(s *signature, t *trusted, now time.Time) {
 		s.Why = "it is of another plan"
 		return
 	}
+	if opened.Approval.Review != nil { // it is not its signer's own decision
+		s.Why = "it speaks of a review at a forge, and only a policy says who may"
+		return
+	}
 	leaves := f.plan.Leaves()
 	environment, err := catalog.ParseEnvironment(f.plan.Environment)
 	if err != nil {

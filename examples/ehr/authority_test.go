@@ -28,6 +28,9 @@ import (
 type person struct {
 	*seal.Signer
 	public []byte
+	// account is whose review at a forge they speak of, as a notary does; "" where they
+	// decide by themselves.
+	account string
 }
 
 // persons are made once: a key's encryption is slow on purpose.
@@ -41,7 +44,7 @@ var persons = sync.OnceValues(func() (made []person, err error) {
 		if err != nil {
 			return nil, err
 		}
-		made = append(made, person{signer, public})
+		made = append(made, person{Signer: signer, public: public})
 	}
 	return made, nil
 })
@@ -146,6 +149,9 @@ func (w word) bundle(t *testing.T, p person, leaves []plan.Digest) []byte {
 	}
 	if terms.NotAfter.IsZero() {
 		terms.NotAfter = time.Now().Add(time.Hour)
+	}
+	if p.account != "" {
+		terms.Review = &seal.Review{Account: p.account, Change: 5, Head: strings.Repeat("a", 40), ID: "1", At: time.Now()}
 	}
 	for _, name := range w.tenants {
 		id, err := catalog.ParseTenantID(name)
@@ -532,7 +538,7 @@ func TestKeysThatCannotBeTrustedEndTheStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := made[0].file(t)
+	key, other := made[0].file(t), made[1].file(t)
 	for name, c := range map[string]struct {
 		args []string
 		code int
@@ -548,6 +554,15 @@ func TestKeysThatCannotBeTrustedEndTheStart(t *testing.T) {
 		"a need of an unknown kind":   {[]string{"--trust", key, "--need", "1,edit=2"}, 64},
 		"an empty name between two":   {[]string{"--trust", key + ",,"}, 64},
 		"a word that is no flag's":    {[]string{"--rate", "1", key}, 64},
+		"a notary and no reviewer":    {[]string{"--trust", key, "--trust-notary", key}, 64},
+		"reviewers and no notary":     {[]string{"--trust", key, "--reviewer", "github:1"}, 64},
+		"a notary and no people":      {[]string{"--trust-notary", key, "--reviewer", "github:1"}, 64},
+		"a notary who is a person":    {[]string{"--trust", key, "--trust-notary", key, "--reviewer", "github:1"}, 1},
+		"an account by its name":      {[]string{"--trust", key, "--trust-notary", other, "--reviewer", "github:ann"}, 1},
+		"an account of two":           {[]string{"--trust", key, "--trust-notary", other, "--reviewer", "github:1", "--reviewer", "github:1"}, 1},
+		"a reviewer of no account":    {[]string{"--trust", key, "--trust-notary", other, "--reviewer", key}, 1},
+		"a key of two reviewers":      {[]string{"--trust", key, "--trust-notary", other, "--reviewer", "github:1," + key, "--reviewer", "github:2," + key}, 1},
+		"a reviewer's key of nobody":  {[]string{"--trust", key, "--trust-notary", other, "--reviewer", "github:1," + other}, 1},
 		"a need that is given as two": {[]string{"--trust", key, "--need", "1,2"}, 64},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -33,6 +33,9 @@ type options struct {
 	fault    string        // a file; "" for none
 	// What people must have approved, and by which keys: files, and how many.
 	trust, trustApplier []string
+	trustNotary         []string // machines that speak of reviews at a forge
+	reviewers           []string // each one person's accounts and key files
+	anyReview           bool
 	need                authority.Need
 	environment         catalog.Environment // the zero one for any
 }
@@ -56,6 +59,12 @@ func parseOptions(args []string, help io.Writer) (*options, error) {
 	flags.StringVar(&o.restore, "restore", "", "put back the older copy `FILE` of the database, which loses every write since")
 	flags.Var(files{&o.trust}, "trust", "public key `PEM…` of people whose approval a write needs")
 	flags.Var(files{&o.trustApplier}, "trust-applier", "public key `PEM…` of machines that may carry out a mandate")
+	flags.Var(files{&o.trustNotary}, "trust-notary", "public key `PEM…` of machines whose word for a review at a forge counts")
+	flags.Func("reviewer", "one person's `ACCOUNT,…,PEM,…`: whose review it is, such as github:1234,ada.pub; may be given again", func(text string) error {
+		o.reviewers = append(o.reviewers, text)
+		return nil
+	})
+	flags.BoolVar(&o.anyReview, "any-review", false, "let reviews count for every write, and not only for rows that are granted")
 	o.need = authority.Need{Grant: 1, Revoke: 1}
 	flags.Func("need", "how many people must approve: `1,revoke=2`", func(text string) (err error) {
 		o.need, err = authority.ParseNeed(text)
@@ -67,7 +76,7 @@ func parseOptions(args []string, help io.Writer) (*options, error) {
 	})
 	err := flags.Parse(repeatKeys(args))
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID] [--outbox FILE] [--grace DURATION] [--rate N] [--fault FILE] [--seed-fleet N] [--restore FILE] [--trust PEM…] [--trust-applier PEM…] [--need 1,revoke=2] [--environment NAME]")
+		fmt.Fprintln(help, "usage: ehr --listen HOST:PORT --db FILE|:memory: --tokens FILE [--catalog DIR] [--instance ID] [--outbox FILE] [--grace DURATION] [--rate N] [--fault FILE] [--seed-fleet N] [--restore FILE] [--trust PEM…] [--trust-applier PEM…] [--trust-notary PEM… --reviewer ACCOUNT,…,PEM,… [--any-review]] [--need 1,revoke=2] [--environment NAME]")
 		flags.SetOutput(help)
 		flags.PrintDefaults()
 	}
@@ -95,6 +104,10 @@ func (o *options) check(rest []string) error {
 		return errors.New("--restore: want a database in a file")
 	case len(o.trust) == 0 && len(o.trustApplier) > 0:
 		return errors.New("--trust-applier: want --trust too, or nothing is verified")
+	case len(o.trust) == 0 && len(o.trustNotary) > 0:
+		return errors.New("--trust-notary: want --trust too, or nothing is verified")
+	case (len(o.trustNotary) == 0) != (len(o.reviewers) == 0) || o.anyReview && len(o.reviewers) == 0:
+		return errors.New("--trust-notary and --reviewer: want both, or neither and no --any-review")
 	case len(o.trust) == 0 && !o.environment.IsZero():
 		return errors.New("--environment: want --trust too, or nothing is verified")
 	case o.rate < 0:

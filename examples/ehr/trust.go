@@ -42,7 +42,7 @@ func repeatKeys(args []string) []string {
 		switch {
 		case strings.HasPrefix(arg, "-"):
 			flag = ""
-			if name == "trust" || name == "trust-applier" {
+			if name == "trust" || name == "trust-applier" || name == "trust-notary" {
 				flag = arg
 			}
 		case flag != "" && args[i-1] != flag:
@@ -67,7 +67,36 @@ func (o *options) checker() (*authority.Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return authority.New(authority.Trust{People: people, Appliers: appliers, Need: o.need, Environment: o.environment})
+	notaries, err := readKeys(o.trustNotary)
+	if err != nil {
+		return nil, err
+	}
+	trust := authority.Trust{
+		People: people, Appliers: appliers, Notaries: notaries, AnyReview: o.anyReview, Need: o.need, Environment: o.environment,
+	}
+	for _, text := range o.reviewers {
+		r, err := reviewer(text)
+		if err != nil {
+			return nil, err
+		}
+		trust.Reviewers = append(trust.Reviewers, r)
+	}
+	return authority.New(trust)
+}
+
+// reviewer reads one person's accounts and the files of their keys: an account has a
+// colon.
+func reviewer(text string) (r authority.Reviewer, err error) {
+	var names []string
+	for name := range strings.SplitSeq(text, ",") {
+		if strings.Contains(name, ":") {
+			r.Accounts = append(r.Accounts, name)
+		} else {
+			names = append(names, name)
+		}
+	}
+	r.Keys, err = readKeys(names)
+	return r, err
 }
 
 func readKeys(names []string) ([]seal.PublicKey, error) {

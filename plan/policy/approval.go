@@ -16,10 +16,7 @@ import (
 // Approval is a bundle whose signature holds.
 type Approval struct {
 	Opened *seal.Opened
-	// Forge is the account whose review it is, such as github:1234, where a notary
-	// signed it; "" where the approver did.
-	Forge string
-	Name  string // how messages call the bundle: its file's name
+	Name   string // how messages call the bundle: its file's name
 	// Void is why it counts for nothing any more but what was scheduled; "".
 	Void string
 }
@@ -135,6 +132,8 @@ func (c *court) recovers(a *Approval, i int, u *unit, t *tally) Note {
 	note := Note{Name: a.Name, Text: c.unfit(a, u)}
 	switch {
 	case note.Text != "":
+	case a.Opened.Approval.Review != nil:
+		note.Text = "a key for recovery is no notary"
 	case u.subject != plan.Policy:
 		note.Text = "a key for recovery signs a policy, and nothing else"
 	case a.Opened.Approval.Decision == seal.Reject:
@@ -210,22 +209,20 @@ func (c *court) unfit(a *Approval, u *unit) string {
 	return ""
 }
 
-// signer returns whose decision an approval is.
+// signer returns whose decision an approval is: that of whoever has the key, or, by
+// a notary's word, the account. A notary's own decision is nobody's, and so is a
+// review that anybody else speaks of.
 func (c *court) signer(a *Approval) (*catalog.Person, catalog.Evidence, error) {
-	if a.Forge == "" {
+	review := a.Opened.Approval.Review
+	if review == nil {
 		person, err := c.in.Roster.Person(a.Opened.Signer, c.in.Now)
 		return person, catalog.ByKey, err
 	}
 	if _, err := c.in.Roster.Applier(a.Opened.Signer, catalog.MayNotary, c.in.Now); err != nil {
-		return nil, catalog.ByForge, err
+		return nil, catalog.ByForge, fmt.Errorf("review of %s: only a notary's word counts: %w", review.Account, err)
 	}
-	for i := range c.policy.People {
-		person := &c.policy.People[i]
-		if slices.Contains(person.Forge, a.Forge) && !person.LeftAt(c.in.Now) {
-			return person, catalog.ByForge, nil
-		}
-	}
-	return nil, catalog.ByForge, fmt.Errorf("account %.40q: it is nobody's", a.Forge)
+	person, err := c.in.Roster.Account(review.Account, c.in.Now)
+	return person, catalog.ByForge, err
 }
 
 // wrote says why a person may not approve a change as one of its writers; "". An

@@ -12,7 +12,8 @@
 //     needs one capability, by its subject, and a Need by the rules that match.
 //   - An Approval is a bundle whose signature holds. It counts for a unit by its
 //     digest, under whichever plan's root it was signed, and by the person of its
-//     key: two keys of a person are one approval.
+//     key: two keys of a person are one approval. One that bears a review is that of
+//     the account's person, if a notary signed it, and nobody's otherwise.
 //   - A brake is what stands in the way. Brakes are looked at in one order: trust,
 //     environment and instance, restored platform; then for each unit hold,
 //     window, threshold, approval, capability. The first that refuses is the

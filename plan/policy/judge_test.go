@@ -226,14 +226,47 @@ func TestKisumuIsJudgedAsThePolicySays(t *testing.T) {
 		"writers that are not known": {func(w *world) { w.rule(noWriters); w.approve("brian") }, "approval 4", "who wrote the change is not known"},
 		"a change that nobody wrote": {func(w *world) { w.rule(noWriters); w.in.Writers = writers(); w.approve("brian") }, "yes", ""},
 
-		"a review, where keys are asked for": {func(w *world) { w.review("github:2") }, "approval 4", "a decision by forge does not count here"},
-		"a review, where it counts":          {func(w *world) { w.byForge(); w.review("github:2") }, "yes", ""},
-		"a review by nobody":                 {func(w *world) { w.byForge(); w.review("github:3") }, "approval 4", "it is nobody's"},
-		"a review by somebody who left":      {func(w *world) { w.byForge(); w.review("github:2"); w.member("brian").Leaves = monday }, "approval 4", "it is nobody's"},
-		"a review by a machine that is no notary": {func(w *world) {
+		"a review of a removal, where nothing else is said": {func(w *world) { w.review("github:2") }, "approval 4", "a decision by forge does not count here"},
+		"a review, where keys are asked for":                {func(w *world) { w.rule(func(*catalog.Rule) {}); w.review("github:2") }, "approval 4", "a decision by forge does not count here"},
+		"a review, where it counts":                         {func(w *world) { w.byForge(); w.review("github:2") }, "yes", ""},
+		"a review by nobody":                                {func(w *world) { w.byForge(); w.review("github:3") }, "approval 4", `account "github:3": it is nobody's`},
+		"a review by somebody who left":                     {func(w *world) { w.byForge(); w.review("github:2"); w.member("brian").Leaves = monday }, "approval 4", `account "github:2": person brian left on`},
+		"a review by a machine that is no notary":           {func(w *world) { w.byForge(); w.reviewBy("ci", "github:2") }, "approval 4", "only a notary's word counts: key"},
+		"a review that a person speaks of":                  {func(w *world) { w.byForge(); w.reviewBy("asha", "github:2") }, "approval 4", "it is of person asha, who is no applier"},
+		"a review by a notary whose key was revoked": {func(w *world) {
 			w.byForge()
-			w.decide("ci", seal.Approve, func(a *policy.Approval) { a.Forge = "github:2" })
-		}, "approval 4", "applier ci may not notary"},
+			w.review("github:2")
+			w.policy.Revoked = []catalog.RevokedKey{{Fingerprint: fingerprint(w.t, "notary").String(), Since: "2027-01-01"}}
+		}, "approval 7", "it is of applier notary and was revoked"},
+		"a notary that decides by itself": {func(w *world) { w.byForge(); w.decide("notary", seal.Approve) }, "approval 4", "it is of applier notary, and a machine never approves"},
+		"a review by one of two people": {func(w *world) {
+			w.rule(func(r *catalog.Rule) {
+				r.Approvals, r.Evidence = 2, []catalog.Evidence{catalog.ByKey, catalog.ByForge}
+			})
+			w.review("github:2")
+			w.approve("brian")
+		}, "approval 4", "1 more approval of 2"},
+		"a review and another's key": {func(w *world) {
+			w.rule(func(r *catalog.Rule) {
+				r.Approvals, r.Evidence = 2, []catalog.Evidence{catalog.ByKey, catalog.ByForge}
+			})
+			w.review("github:2")
+			w.approve("chao")
+		}, "yes", ""},
+		"two accounts of a person": {func(w *world) {
+			w.byForge()
+			w.policy.Rules[0].Approvals = 2
+			w.review("github:2")
+			w.review("gitlab:9")
+			w.member("brian").Forge = []string{"github:2", "gitlab:9"}
+			w.member("chao").Forge = []string{"github:7"}
+		}, "approval 4", "1 more approval of 2"},
+		"a review by the writer": {func(w *world) {
+			w.byForge()
+			noWriters(&w.policy.Rules[0])
+			w.in.Writers = writers(policy.Writer{Email: "brian@example.org"})
+			w.review("github:2")
+		}, "approval 4", "the approver wrote the change"},
 		"a key, where reviews are asked for": {func(w *world) { w.byForge(); w.approve("brian") }, "approval 4", "a decision by key does not count here"},
 
 		"a hold":                              {func(w *world) { w.approve("brian"); w.hold("main", "theatre", monday.Add(time.Hour)) }, "hold 4", `hold "OPS-1" of grace keeps rows of it until`},
@@ -441,7 +474,15 @@ func theatre(t testing.TB, critical bool) *catalog.Catalog {
 
 func (w *world) review(account string) {
 	w.member("brian").Forge = []string{"github:2"}
-	w.decide("notary", seal.Approve, func(a *policy.Approval) { a.Forge = account })
+	w.reviewBy("notary", account)
+}
+
+// reviewBy adds a review that a key speaks of.
+func (w *world) reviewBy(key, account string) {
+	w.member("brian").Forge = []string{"github:2"}
+	w.decide(key, seal.Approve, func(a *policy.Approval) {
+		a.Opened.Approval.Review = &seal.Review{Account: account, Change: 5, Head: strings.Repeat("a", 40), ID: "1", At: monday}
+	})
 }
 
 func (w *world) byForge() {
@@ -510,4 +551,23 @@ func (w *world) mandate(keys ...string) {
 		m.Signers = append(m.Signers, fingerprint(w.t, key))
 	}
 	w.in.Mandate = m
+}
+
+// Where no rule speaks a review suffices for what is granted, and for nothing else: of
+// the world's plan for the rows of mercy.
+func TestAReviewSufficesForGrants(t *testing.T) {
+	w := newWorld(t)
+	w.member("asha").Forge = []string{"github:1"}
+	w.reviewBy("notary", "github:1")
+	if got, want := verdict(w.judge()), "approval 4, approval 4, yes, approval 4"; got != want {
+		t.Errorf("judged %s, want %s", got, want)
+	}
+	w.approve("asha") // by key it is the same person, who may do everything
+	v := w.judge()
+	if got, want := verdict(v), "yes, yes, yes, yes"; got != want {
+		t.Errorf("judged %s, want %s", got, want)
+	}
+	if n := len(v.Units[mercy].Approvals); n != 1 {
+		t.Errorf("one person counts as %d", n)
+	}
 }

@@ -22,8 +22,8 @@ type Need struct {
 
 // need works out what a unit asks for.
 func (f *facts) need(p *catalog.Policy, u *unit) Need {
-	n := Need{Capability: u.capability, Approvals: 1, Writers: true, Evidence: []catalog.Evidence{catalog.ByKey}, Rules: []string{}}
 	kind := f.kind(u)
+	n := Need{Capability: u.capability, Approvals: 1, Writers: true, Evidence: defaultEvidence(u, kind), Rules: []string{}}
 	for i := range p.Rules {
 		r := &p.Rules[i]
 		if r.Capability != u.capability || !r.Change.Covers(kind) || !f.matches(r.Tenants, u) {
@@ -39,6 +39,16 @@ func (f *facts) need(p *catalog.Policy, u *unit) Need {
 		n.Writers = n.Writers && r.Writers
 	}
 	return n
+}
+
+// defaultEvidence is what counts where no rule speaks: a key always, and a review
+// for rows that are granted. What takes something away, and what changes a tenant,
+// an edition or the rules themselves, asks for a key.
+func defaultEvidence(u *unit, kind catalog.ChangeKind) []catalog.Evidence {
+	if u.subject == plan.Entitlements && kind == catalog.AnyChange {
+		return []catalog.Evidence{catalog.ByKey, catalog.ByForge}
+	}
+	return []catalog.Evidence{catalog.ByKey}
 }
 
 // Requires returns what a plan requires, for its field of that name: for each

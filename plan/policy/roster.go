@@ -132,6 +132,22 @@ func (r *Roster) Person(key seal.Fingerprint, at time.Time) (*catalog.Person, er
 	return h.person, nil
 }
 
+// Account returns whose an account at a forge is, such as github:1234; its error
+// says in words why it is nobody's at a time.
+func (r *Roster) Account(name string, at time.Time) (*catalog.Person, error) {
+	for i := range r.policy.People {
+		person := &r.policy.People[i]
+		switch {
+		case !slices.Contains(person.Forge, name):
+		case person.LeftAt(at):
+			return nil, fmt.Errorf("account %.40q: person %s left on %s", name, person.ID, catalog.FormatTime(person.Leaves))
+		default:
+			return person, nil
+		}
+	}
+	return nil, fmt.Errorf("account %.40q: it is nobody's in the policy", name)
+}
+
 // Applier returns the machine that a key is of, in force at a time and for a
 // duty; its error says in words why there is none.
 func (r *Roster) Applier(key seal.Fingerprint, duty catalog.Duty, at time.Time) (*catalog.Applier, error) {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -54,6 +55,10 @@ type Approval struct {
 	// list never covers batches that are of no tenant.
 	Tenants  []catalog.TenantID
 	NotAfter time.Time // the last instant at which it counts, in UTC; required
+	// Review is the review at a forge that a notary found, and then it is the
+	// decision of that account and not of the key that signed; nil for a decision of
+	// the signer's own. Only approvals bear one.
+	Review *Review
 
 	// The rest is for people and reports. Nothing may be decided by it: nobody
 	// checks that it is true. Each may be "".
@@ -63,6 +68,24 @@ type Approval struct {
 	Policy  string // the digest of the policy in force, at most 256 bytes
 	Comment string // the approver's own words, at most 4096 bytes, of lines
 }
+
+// Review is an approving review of a change at a forge.
+type Review struct {
+	Account string // by the forge's own number, such as github:1234
+	Change  int    // the number of the pull request, from 1
+	Head    string // the commit that was reviewed, 40 or 64 hexadecimal digits
+	ID      string // what the forge calls the review, 1 to 64 letters, digits and dashes
+	At      time.Time
+}
+
+// maxChange is the highest number of a pull request.
+const maxChange = 1_000_000_000
+
+var (
+	accountForm = regexp.MustCompile(`^(github|gitea|gitlab):[1-9][0-9]{0,19}$`)
+	commitForm  = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+	reviewForm  = regexp.MustCompile(`^[0-9A-Za-z-]{1,64}$`)
+)
 
 // wireApproval has the fields of the predicate sorted by key.
 type wireApproval struct {
@@ -74,12 +97,21 @@ type wireApproval struct {
 	NotAfter    string              `json:"not_after"`
 	Plan        string              `json:"plan"`
 	Policy      string              `json:"policy"`
+	Review      *wireReview         `json:"review,omitempty"`
 	Tenants     []catalog.TenantID  `json:"tenants"`
 }
 
 type wireBatches struct {
 	Count int    `json:"count"`
 	Root  string `json:"root"`
+}
+
+type wireReview struct {
+	Account string `json:"account"`
+	At      string `json:"at"`
+	Change  int    `json:"change"`
+	Head    string `json:"head"`
+	ID      string `json:"id"`
 }
 
 // Statement returns the in-toto Statement v1 by which approval is given to
@@ -89,7 +121,7 @@ type wireBatches struct {
 // MalformedError for texts that are not UTF-8.
 func Statement(subject Subject, approval Approval) ([]byte, error) {
 	// encoding/json would write other texts in their place without a word.
-	for _, text := range []string{subject.Name, approval.Plan, approval.Commit, approval.Policy, approval.Comment} {
+	for _, text := range []string{subject.Name, approval.Plan, approval.Commit, approval.Policy, approval.Comment, approval.reviewTexts()} {
 		if !utf8.ValidString(text) {
 			return nil, &MalformedError{What: "statement", Reason: "a text that is not UTF-8"}
 		}
@@ -105,9 +137,21 @@ func Statement(subject Subject, approval Approval) ([]byte, error) {
 	return text, nil
 }
 
+// reviewTexts are the texts of the review, for what is asked of every text; "".
+func (a Approval) reviewTexts() string {
+	if a.Review == nil {
+		return ""
+	}
+	return a.Review.Account + a.Review.Head + a.Review.ID
+}
+
 func (a Approval) wire() wireApproval {
 	tenants := slices.Clone(a.Tenants)
 	slices.SortFunc(tenants, catalog.TenantID.Compare)
+	var review *wireReview
+	if r := a.Review; r != nil {
+		review = &wireReview{Account: r.Account, At: r.At.UTC().Format(time.RFC3339Nano), Change: r.Change, Head: r.Head, ID: r.ID}
+	}
 	return wireApproval{
 		Batches:     wireBatches{Count: a.Batches.Count, Root: digestPrefix + hex.EncodeToString(a.Batches.Root[:])},
 		Comment:     a.Comment,
@@ -117,6 +161,7 @@ func (a Approval) wire() wireApproval {
 		NotAfter:    a.NotAfter.UTC().Format(time.RFC3339Nano),
 		Plan:        a.Plan,
 		Policy:      a.Policy,
+		Review:      review,
 		Tenants:     tenants,
 	}
 }
@@ -140,14 +185,39 @@ func readApproval(f *fields) Approval {
 		Environment: readEnvironment(f),
 		Batches:     readBatches(f),
 		Tenants:     readTenants(f),
-		NotAfter:    readNotAfter(f),
+		NotAfter:    readTime(f, "not_after"),
+		Review:      readReview(f),
 		Plan:        f.note("plan", maxInfo),
 		Commit:      f.note("commit", maxInfo),
 		Policy:      f.note("policy", maxInfo),
 		Comment:     f.note("comment", maxComment),
 	}
+	if approval.Review != nil && approval.Decision != Approve {
+		f.failField("decision", OutOfBounds, `"approve", for a review`)
+	}
 	f.end()
 	return approval
+}
+
+// readReview reads the one field that may be left out and means something: null is
+// not nothing.
+func readReview(f *fields) *Review {
+	if _, there := f.members["review"]; !there {
+		return nil
+	}
+	o := f.object("review")
+	review := &Review{
+		Account: o.formed("account", accountForm, "an account at a forge by its number, such as github:1234"),
+		Change:  o.count("change", maxChange),
+		Head:    o.formed("head", commitForm, "a commit's 40 or 64 hexadecimal digits"),
+		ID:      o.formed("id", reviewForm, "1 to 64 letters, digits and dashes"),
+		At:      readTime(o, "at"),
+	}
+	if review.Change == 0 {
+		o.failField("change", OutOfBounds, "the number of a pull request")
+	}
+	o.end()
+	return review
 }
 
 func readDecision(f *fields) Decision {
@@ -208,12 +278,12 @@ func readTenant(f *fields, path string, raw json.RawMessage) catalog.TenantID {
 	return id
 }
 
-func readNotAfter(f *fields) time.Time {
+func readTime(f *fields, name string) time.Time {
 	var at time.Time
-	err := at.UnmarshalText([]byte(f.word("not_after")))
+	err := at.UnmarshalText([]byte(f.word(name)))
 	at = at.UTC() // which may be in a year that RFC 3339 cannot write
 	if err != nil || at.IsZero() || at.Year() > 9999 {
-		f.failField("not_after", OutOfBounds, "a time as RFC 3339 writes it")
+		f.failField(name, OutOfBounds, "a time as RFC 3339 writes it")
 	}
 	return at
 }

@@ -8,6 +8,8 @@
 //     PKIX DER, is its one identity. Pure Ed25519 is accepted for verifying.
 //   - A statement is an in-toto Statement v1: JSON that says something (the
 //     predicate) of one file (the subject). An Approval is such a predicate.
+//   - A Review in an approval makes it the word of a notary about what an account
+//     at a forge decided. Who may be one is not asked here.
 //   - A bundle is a Sigstore bundle v0.3: the statement's bytes, one signature
 //     over them in a DSSE envelope, and a hint which key made it. n approvers
 //     are n bundles, named by Fingerprint.BundleName beside the plan file.

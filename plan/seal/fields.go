@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -203,6 +204,15 @@ func (f *fields) note(name string, limit int) string {
 	control := func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
 	if len(text) > limit || strings.ContainsFunc(text, control) {
 		f.failField(name, OutOfBounds, fmt.Sprintf("a text of at most %d bytes without control characters", limit))
+	}
+	return text
+}
+
+// formed returns a member that is a text of a form.
+func (f *fields) formed(name string, form *regexp.Regexp, want string) string {
+	text := f.word(name)
+	if !form.MatchString(text) {
+		f.failField(name, OutOfBounds, want)
 	}
 	return text
 }

@@ -110,6 +110,60 @@ func TestOpenRefusesApprovals(t *testing.T) {
 	})
 }
 
+const review = `{"account":"github:1234","at":"2027-02-20T08:00:00Z","change":5,"head":"3f6c1d0b8a7e5f4d3c2b1a09f8e7d6c5b4a39281","id":"77"}`
+
+// withReview is the golden approval as a notary gives it.
+func withReview(t testing.TB) seal.Approval {
+	a := goldenApproval(t)
+	a.Review = &seal.Review{Account: "github:1234", Change: 5, Head: a.Commit, ID: "77", At: time.Date(2027, 2, 20, 8, 0, 0, 0, time.UTC)}
+	return a
+}
+
+func TestAReviewIsSignedWithTheApproval(t *testing.T) {
+	text, err := seal.Statement(goldenSubject(t), withReview(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Replace(string(golden(t, "statement.json")), `,"tenants":`, `,"review":`+review+`,"tenants":`, 1)
+	if string(text) != want {
+		t.Errorf("statement\n%s\nwant\n%s", text, want)
+	}
+	signer := newForger(t)
+	opened, err := seal.NewVerifier(signer.public).Open(signer.bundle(t, text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(withReview(t), opened.Approval, identifiers()); diff != "" {
+		t.Errorf("opened (-want +got):\n%s", diff)
+	}
+}
+
+func TestOpenRefusesReviews(t *testing.T) {
+	const at = `,"tenants":`
+	put := func(old, now string) string { return `,"review":` + strings.Replace(review, old, now, 1) + at }
+	testEdits(t, []edit{
+		{at, `,"review":null` + at, "predicate.review is of the wrong kind: want an object"},
+		{at, `,"review":[]` + at, "predicate.review is of the wrong kind: want an object"},
+		{at, `,"review":{}` + at, "predicate.review.account is missing"},
+		{at, `,"Review":` + review + at, "predicate.Review is unknown"},
+		{at, put(`"github:1234"`, `"github:ann"`), "predicate.review.account is out of bounds: want an account at a forge by its number, such as github:1234"},
+		{at, put(`"github:1234"`, `"github:01234"`), "predicate.review.account is out of bounds: want an account at a forge by its number, such as github:1234"},
+		{at, put(`"github:1234"`, `"example:1234"`), "predicate.review.account is out of bounds: want an account at a forge by its number, such as github:1234"},
+		{at, put(`"change":5`, `"change":0`), "predicate.review.change is out of bounds: want the number of a pull request"},
+		{at, put(`"change":5`, `"change":"5"`), "predicate.review.change is of the wrong kind: want a whole number from 0 to 1000000000"},
+		{at, put(`"head":"3f`, `"head":"HEAD3f`), "predicate.review.head is out of bounds: want a commit's 40 or 64 hexadecimal digits"},
+		{at, put(`"id":"77"`, `"id":""`), "predicate.review.id is out of bounds: want 1 to 64 letters, digits and dashes"},
+		{at, put(`"id":"77"`, `"id":"7\n7"`), "predicate.review.id is out of bounds: want 1 to 64 letters, digits and dashes"},
+		{at, put(`,"id":"77"`, ``), "predicate.review.id is missing"},
+		{at, put(`"id":"77"`, `"id":"77","state":"approved"`), "predicate.review.state is unknown"},
+		{at, put(`"2027-02-20T08:00:00Z"`, `"yesterday"`), "predicate.review.at is out of bounds: want a time as RFC 3339 writes it"},
+	})
+	rejected := withReview(t)
+	rejected.Decision = seal.Reject
+	_, err := seal.Statement(goldenSubject(t), rejected)
+	wantError(t, err, `predicate.decision is out of bounds: want "approve", for a review`)
+}
+
 // Other tools may order and space a statement as they like, and leave out what
 // is only for information.
 func TestOpenReadsOtherSpellingsOfAStatement(t *testing.T) {

@@ -51,6 +51,7 @@ type Client struct {
 	agent   string
 	project string
 	change  int
+	kind    Kind
 	dialect dialect
 	http    *retryablehttp.Client
 }
@@ -68,7 +69,7 @@ func New(o Options) (*Client, error) {
 	case o.Token == "" || strings.ContainsFunc(o.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return nil, errors.New("the forge's token is empty, or holds a character that no token has")
 	}
-	c := &Client{base: base, token: o.Token, agent: cmp.Or(o.UserAgent, "charter"), project: o.Run.Project, change: o.Run.Change, http: newRetrying(&o)}
+	c := &Client{base: base, token: o.Token, agent: cmp.Or(o.UserAgent, "charter"), project: o.Run.Project, change: o.Run.Change, kind: o.Run.Kind, http: newRetrying(&o)}
 	switch o.Run.Kind {
 	case GitHub:
 		c.dialect = github(o.Run.Project, o.Run.Change)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // Posted says where a comment is, and what became of it.
@@ -17,11 +18,12 @@ type Posted struct {
 // wireComment is a comment as the forges write it: GitHub and Gitea have a user
 // where GitLab has an author.
 type wireComment struct {
-	ID      int64   `json:"id"`
-	Body    string  `json:"body"`
-	HTMLURL string  `json:"html_url"`
-	User    *author `json:"user"`
-	Author  *author `json:"author"`
+	ID        int64     `json:"id"`
+	Body      string    `json:"body"`
+	HTMLURL   string    `json:"html_url"`
+	UpdatedAt time.Time `json:"updated_at"`
+	User      *author   `json:"user"`
+	Author    *author   `json:"author"`
 }
 
 type author struct {

@@ -12,6 +12,8 @@ type dialect struct {
 	comments string // path of the comments of the pull request
 	query    string // of the first page
 	me       string // path of whoever the token is of
+	changed  string // path of the pull request itself
+	page     string // query of the first page of what hangs on it
 	one      func(id int64) string
 	replace  string // the method that changes a comment
 	most     int    // characters of a comment, and of a pull request's text
@@ -34,7 +36,7 @@ type dialect struct {
 
 func github(project string, change int) dialect {
 	d := hub(project, change)
-	d.query = "?per_page=100"
+	d.query, d.page = "?per_page=100", "?per_page=100"
 	d.most, d.words = 65_536, 140
 	d.sign = func(h http.Header, token string) {
 		h.Set("Authorization", "Bearer "+token)
@@ -52,7 +54,7 @@ func github(project string, change int) dialect {
 
 func gitea(project string, change int) dialect {
 	d := hub(project, change)
-	d.most, d.words = 1_000_000, 255
+	d.most, d.words, d.page = 1_000_000, 255, "?limit=50"
 	d.sign = func(h http.Header, token string) {
 		h.Set("Authorization", "token "+token)
 		h.Set("Accept", "application/json")
@@ -77,7 +79,7 @@ func hub(project string, change int) dialect {
 		status: func(s Status) map[string]string {
 			return map[string]string{"state": string(s.State), "context": s.Name, "description": s.Text, "target_url": s.URL}
 		},
-		pulls: repo + "/pulls",
+		pulls: repo + "/pulls", changed: repo + "/pulls/" + strconv.Itoa(change),
 		proposal: func(p Proposal) map[string]string {
 			return map[string]string{"head": p.Branch, "base": p.Target, "title": p.Title, "body": p.Text}
 		},
@@ -87,7 +89,8 @@ func hub(project string, change int) dialect {
 func gitlab(project string, change int) dialect {
 	root := "/projects/" + url.PathEscape(project)
 	merges := root + "/merge_requests"
-	notes := merges + "/" + strconv.Itoa(change) + "/notes"
+	one := merges + "/" + strconv.Itoa(change)
+	notes := one + "/notes"
 	return dialect{
 		comments: notes, query: "?per_page=100&sort=asc", me: "/user", replace: http.MethodPut, most: 1_000_000, words: 255,
 		one: func(id int64) string { return notes + "/" + strconv.FormatInt(id, 10) },
@@ -104,7 +107,7 @@ func gitlab(project string, change int) dialect {
 			}
 			return map[string]string{"state": state, "name": s.Name, "description": s.Text, "target_url": s.URL}
 		},
-		pulls: merges,
+		pulls: merges, changed: one, page: "?per_page=100",
 		from: func(branch, target string) url.Values {
 			return url.Values{"source_branch": {branch}, "target_branch": {target}, "state": {"all"}, "per_page": {"100"}}
 		},

@@ -19,6 +19,15 @@
 // has one pull request, one of another repository is none of ours whatever its
 // branch is called, and one that people closed stays closed until the branch moves.
 //
+// # Reviews
+//
+// Reviews reads what each reviewer of a pull request decided last, and why that does
+// not approve the commit that it is at: dismissed, asking for changes, given for
+// another commit. GitLab says of an approval only who gives it and when, so that one
+// counts if it came after the last push. Accounts are named by the forge's own
+// numbers, github:1234: a name can be given up and taken by somebody else.
+// ReadComment gives the text of charter's own comment as it is now, and since when.
+//
 // # When a forge does not answer
 //
 // Reads, replacements and statuses are tried again after faults of the network and

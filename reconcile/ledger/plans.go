@@ -24,6 +24,10 @@ const (
 // ErrNoPlan says that a plan is not published.
 var ErrNoPlan = errors.New("the plan is not published")
 
+// ErrOtherPlan says that what is published under a plan's digest is not that plan:
+// somebody put it there.
+var ErrOtherPlan = errors.New("what is published under its digest is another file")
+
 // Plans are the open plans of an environment and the bundles that came in for
 // them, each on a reference of its own: refs/charter/ENV/plans/<64 hexadecimal
 // digits>. They need no ledger. Anybody who can push can put one there, so that
@@ -102,8 +106,8 @@ func (p *Plans) read(ctx context.Context, at place, of plan.Digest) (string, *Pu
 	files := p.Repo.Files(source.Commit{Hash: tip, Tree: commit.Tree})
 	published := &Published{Digest: of}
 	published.Plan, err = files.ReadAt(planFile, plan.MaxSize)
-	if err == nil && plan.DigestOf(published.Plan) != of {
-		err = errors.New("what is published under its digest is another file")
+	if errors.Is(err, fs.ErrNotExist) || err == nil && plan.DigestOf(published.Plan) != of {
+		err = ErrOtherPlan
 	}
 	if err == nil {
 		published.Bundles, err = readBundles(files, maxBundles)
@@ -163,6 +167,16 @@ func (p *Plans) Add(ctx context.Context, of plan.Digest, name string, bundle []b
 			return nil, fmt.Errorf("plan %s: %w", of, ErrNoPlan)
 		}
 		return map[string][]byte{name: bundle}, nil
+	})
+}
+
+// Remove takes a bundle away from an open plan. One that is not there is no error.
+func (p *Plans) Remove(ctx context.Context, of plan.Digest, name string) error {
+	return p.change(ctx, of, func(now *Published) (map[string][]byte, error) {
+		if now == nil || now.Bundles[name] == nil {
+			return nil, nil
+		}
+		return map[string][]byte{name: nil}, nil
 	})
 }
 

@@ -44,7 +44,7 @@ type Claim struct {
 
 // approval is one that holds, for the batch that the claim names.
 type approval struct {
-	signer seal.Fingerprint
+	person string      // by a key or an account: two of one person's are the same
 	plan   plan.Digest // of the file that the signer looked at
 	terms  seal.Approval
 	tree   seal.Batches
@@ -114,7 +114,11 @@ func scheduledAt(line string) time.Time {
 
 // take adds an approval if its signature and its proof hold.
 func (c *Claim) take(wire *wireApproval) error {
-	opened, err := c.checker.people.Open(wire.Bundle)
+	opened, err := c.checker.signers.Open(wire.Bundle)
+	if err != nil {
+		return err
+	}
+	person, err := c.checker.person(opened)
 	if err != nil {
 		return err
 	}
@@ -138,6 +142,6 @@ func (c *Claim) take(wire *wireApproval) error {
 	if err := plan.CheckProof(proof, wire.Count, tree.Root, wire.Index, c.batch); err != nil {
 		return fmt.Errorf("the batch is not leaf %d of %s", wire.Index, tree)
 	}
-	c.approvals = append(c.approvals, approval{opened.Signer, opened.Subject.SHA256, opened.Approval, tree})
+	c.approvals = append(c.approvals, approval{person, opened.Subject.SHA256, opened.Approval, tree})
 	return nil
 }

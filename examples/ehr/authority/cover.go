@@ -123,7 +123,7 @@ func (c *Claim) checkTime() error {
 
 // tally is a count of the people who have approved a write.
 type tally struct {
-	people     []seal.Fingerprint
+	people     []string
 	spends     []string
 	objections []string // why other approvals do not count
 }
@@ -135,6 +135,10 @@ func (c *Claim) count(w *Write) (Cover, error) {
 		spent, err := c.spent(w, a)
 		if err != nil {
 			return Cover{}, err
+		}
+		if a.terms.Review != nil && !c.reviewable(w) {
+			t.objections = append(t.objections, a.person+": a review does not count for this, a key does")
+			continue
 		}
 		t.add(a, c.spends(w, a), spent, a.terms.Objections(c.use(w, a)))
 	}
@@ -157,7 +161,7 @@ func (c *Claim) count(w *Write) (Cover, error) {
 }
 
 func (t *tally) add(a approval, spends string, spent bool, objections []seal.Objection) {
-	who := "key " + a.signer.Short() + ": "
+	who := a.person + ": "
 	for _, objection := range objections {
 		t.objections = append(t.objections, who+objection.Text)
 	}
@@ -167,12 +171,17 @@ func (t *tally) add(a approval, spends string, spent bool, objections []seal.Obj
 	if spent || len(objections) > 0 {
 		return
 	}
-	if !slices.Contains(t.people, a.signer) {
-		t.people = append(t.people, a.signer)
+	if !slices.Contains(t.people, a.person) {
+		t.people = append(t.people, a.person)
 	}
 	if spends != "" && !slices.Contains(t.spends, spends) {
 		t.spends = append(t.spends, spends)
 	}
+}
+
+// reviewable reports whether a review counts for a write.
+func (c *Claim) reviewable(w *Write) bool {
+	return c.checker.anyReview || w.Subject == entitlements && !w.withdraws()
 }
 
 // use is what an approval is held against.

@@ -36,7 +36,17 @@
 //     it names the tenant; that it has not expired (a scheduled entry's may have:
 //     it had to hold when its plan was applied); the proof, by the root and count
 //     that were signed.
-//   - As many keys as the write needs: a key is a person.
+//   - As many people as the write needs. A key is a person, and two are one where
+//     Reviewers say so.
+//
+// # Reviews
+//
+// Somebody who approves at a forge signs nothing. A notary, a machine whose key is
+// given for that alone, signs the approval with the review in it (seal.Review): it is
+// the approval of the person whose account that is, and counts once beside their own
+// key's. It counts for rows that are granted, where none is taken away, or for every
+// write with AnyReview. A notary's bundle without a review, a review that anybody
+// else signed and one by an account of nobody are objections and no approvals.
 //
 // # Mandates
 //

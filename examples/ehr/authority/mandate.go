@@ -1,7 +1,6 @@
 package authority
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/plan/policy"
-	"github.com/veonahealth/charter/plan/seal"
 )
 
 // CorrectionType is the predicateType of the statement by which a machine puts its
@@ -88,10 +86,12 @@ func (c *Claim) mandated(w *Write) error {
 	if !covers(&c.mandate.MandateTerms, c, w) {
 		return errors.New("it is not for this")
 	}
-	signers := slices.Clone(c.mandate.Signers)
-	slices.SortFunc(signers, func(a, b seal.Fingerprint) int { return bytes.Compare(a[:], b[:]) })
-	if people, need := len(slices.Compact(signers)), c.checker.need.of(w); people < need {
-		return fmt.Errorf("%d of %d people let this be done", people, need)
+	people := map[string]bool{}
+	for _, signer := range c.mandate.Signers {
+		people[c.checker.persons[signer]] = true
+	}
+	if need := c.checker.need.of(w); len(people) < need {
+		return fmt.Errorf("%d of %d people let this be done", len(people), need)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/veonahealth/charter/reconcile/forge"
 )
@@ -33,6 +34,9 @@ type Comment struct {
 	Robot bool
 	Body  string
 	Login string
+	// System is GitLab's word for what it writes itself.
+	System bool
+	At     time.Time // when it was written last
 }
 
 // Server is a forge. Its fields are set before it is asked anything, or within Hold.
@@ -42,7 +46,9 @@ type Server struct {
 	Down     bool
 	PerPage  int
 	Comments []Comment
-	Statuses []map[string]string                               // as they were sent, and the commit as "sha"; the newest last
+	Statuses []map[string]string // as they were sent, and the commit as "sha"; the newest last
+	Change   Change
+	Clock    time.Time                                         // goes on by a minute with each comment; zero for a forge without one
 	Pulls    []Pull                                            // the newest last
 	Branches map[string]string                                 // the commits that branches are at; nil for any
 	Commits  []string                                          // those that may have a status; nil for any
@@ -80,8 +86,16 @@ func (s *Server) Hold(look func()) {
 // Add puts a comment there that somebody wrote.
 func (s *Server) Add(by int64, login string, robot bool, body string) int64 {
 	s.next++
-	s.Comments = append(s.Comments, Comment{ID: s.next, By: by, Robot: robot, Body: body, Login: login})
+	s.Comments = append(s.Comments, Comment{ID: s.next, By: by, Robot: robot, Body: body, Login: login, At: s.Tick()})
 	return s.next
+}
+
+// Tick gives the time of what happens next; zero for a forge without a clock.
+func (s *Server) Tick() time.Time {
+	if !s.Clock.IsZero() {
+		s.Clock = s.Clock.Add(time.Minute)
+	}
+	return s.Clock
 }
 
 // Bodies are the texts of the comments.
@@ -126,7 +140,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		one, replace = list+"/", "PUT"
 	}
 	switch id, of := strings.CutPrefix(path, one); {
-	case s.statuses(w, r, path) || s.pullRequests(w, r, path):
+	case s.statuses(w, r, path) || s.pullRequests(w, r, path) || s.reviewed(w, r, path):
 	case r.Method == "GET" && path == "/user":
 		s.user(w)
 	case r.Method == "GET" && path == list:
@@ -160,6 +174,9 @@ func (s *Server) wrong(r *http.Request) string {
 	}
 	if strings.HasSuffix(r.URL.Path, "/pulls") || strings.HasSuffix(r.URL.Path, "/merge_requests") {
 		known = pullParameters[s.kind]
+	}
+	if s.kind == forge.Gitea && strings.HasSuffix(r.URL.Path, "/reviews") {
+		known = []string{"limit", "page"}
 	}
 	for name, values := range r.URL.Query() {
 		if !slices.Contains(known, name) || len(values) != 1 {
@@ -208,9 +225,9 @@ func (s *Server) wire(c Comment) map[string]any {
 	if c.Robot {
 		by["type"] = "Bot"
 	}
-	w := map[string]any{"id": c.ID, "body": c.Body}
+	w := map[string]any{"id": c.ID, "body": c.Body, "updated_at": c.At}
 	if s.kind == forge.GitLab {
-		w["author"], w["system"] = map[string]any{"id": c.By, "username": c.Login}, false
+		w["author"], w["system"] = map[string]any{"id": c.By, "username": c.Login}, c.System
 		return w
 	}
 	w["user"], w["html_url"] = by, fmt.Sprintf("%s/lakeside/fleet/pull/5#issuecomment-%d", s.URL, c.ID)
@@ -275,7 +292,7 @@ func (s *Server) replace(w http.ResponseWriter, r *http.Request, id string) {
 		return
 	}
 	if body, ok := s.body(w, r); ok {
-		s.Comments[at].Body = body
+		s.Comments[at].Body, s.Comments[at].At = body, s.Tick()
 		Answer(w, http.StatusOK, s.wire(s.Comments[at]))
 	}
 }

@@ -38,6 +38,11 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, digest plan.Digest, beside Beside) 
 	return r.markdown(w, planMarker(p.Environment))
 }
 
+// PlanMarker is the first line of the comment about an environment's plan.
+func PlanMarker(environment catalog.Environment) string {
+	return "<!-- " + planMarker(environment.String()) + " -->"
+}
+
 // planMarker is what the comment about an environment's plan is found again by.
 func planMarker(name string) string {
 	if environment, err := catalog.ParseEnvironment(name); err == nil {
