@@ -88,12 +88,21 @@ func (s straight) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	text, err := readBody(answer)
-	answer.Body = io.NopCloser(bytes.NewReader(text))
+	answer.Body = read{text}
 	return answer, err
 }
 
+// read is a body that was read already.
+type read struct{ text []byte }
+
+func (read) Read([]byte) (int, error) { return 0, io.EOF }
+func (read) Close() error             { return nil }
+
 // readBody reads an answer's body at once where its length is told.
 func readBody(answer *http.Response) ([]byte, error) {
+	if body, ok := answer.Body.(read); ok {
+		return body.text, nil
+	}
 	if answer.ContentLength < 0 {
 		return io.ReadAll(answer.Body)
 	}

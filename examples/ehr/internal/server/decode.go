@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -38,7 +39,8 @@ type act[T any] func(*exchange, platform.Write, T) (platform.Answer, error)
 // bear, and answers what the act comes to.
 func write[T any](do act[T]) func(*exchange) error {
 	return func(x *exchange) error {
-		text, err := x.body()
+		text, done, err := x.body()
+		defer done()
 		if err != nil {
 			return err
 		}
@@ -50,7 +52,8 @@ func write[T any](do act[T]) func(*exchange) error {
 // come without a body.
 func bare[T any](do act[T]) func(*exchange) error {
 	return func(x *exchange) error {
-		text, err := x.body()
+		text, done, err := x.body()
+		defer done()
 		if err != nil {
 			return err
 		}
@@ -95,20 +98,30 @@ func (x *exchange) request(text []byte) (*plan.Request, error) {
 	return &plan.Request{Method: x.r.Method, Path: x.r.URL.EscapedPath(), Body: body}, err
 }
 
-// body reads the request's body up to its bound.
-func (x *exchange) body() ([]byte, error) {
-	// What a client announces is believed as far as it costs nothing.
-	const believed = 64 << 10
-	var text bytes.Buffer
-	text.Grow(int(min(max(x.r.ContentLength, 0), believed) + bytes.MinRead))
-	_, err := text.ReadFrom(http.MaxBytesReader(x.w, x.r.Body, MaxBody))
+// believed is how much of what a client announces is believed, and how much of it is
+// kept for the next body, as far as that costs nothing.
+const believed = 64 << 10 // bytes
+
+var bodies = sync.Pool{New: func() any { return &bytes.Buffer{} }}
+
+// body reads the request's body up to its bound. It may be used until done is called.
+func (x *exchange) body() (text []byte, done func(), err error) {
+	buffer := bodies.Get().(*bytes.Buffer)
+	buffer.Reset()
+	done = func() {
+		if buffer.Cap() <= 2*believed {
+			bodies.Put(buffer)
+		}
+	}
+	buffer.Grow(int(min(max(x.r.ContentLength, 0), believed) + bytes.MinRead))
+	_, err = buffer.ReadFrom(http.MaxBytesReader(x.w, x.r.Body, MaxBody))
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
-		return nil, problemf(tooLarge, "body: larger than %d bytes", MaxBody)
+		return nil, done, problemf(tooLarge, "body: larger than %d bytes", MaxBody)
 	}
 	if err != nil {
-		return nil, problemf(malformed, "body: was not sent whole")
+		return nil, done, problemf(malformed, "body: was not sent whole")
 	}
-	return text.Bytes(), nil
+	return buffer.Bytes(), done, nil
 }
 
 // decode reads a body strictly: one JSON object in UTF-8, no name twice, no name
