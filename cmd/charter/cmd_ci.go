@@ -47,8 +47,9 @@ The plan goes to standard output, to where reviewers find it (charter approve
 DIGEST), and as the pull request's one comment, given a token of the forge in
 --forge-token-file or CHARTER_FORGE_TOKEN; on GitHub and Gitea also to the job's
 summary, with mistakes beside their lines. With that token the commit gets a status
-too, charter/ENVIRONMENT. What could not be published or posted, as on a fork, is said, and changes nothing in the exit status: that is the plan's.
-With --require-approval it is 4 while approvals are missing.`,
+too, charter/ENVIRONMENT. What could not be published or posted, as on a fork, is
+said, and changes nothing in the exit status: that is the plan's. With
+--require-approval it is 4 while approvals are missing.`,
 		Example: `  charter ci
   charter ci --snapshot ref --comment-file plan.md
   charter ci --require-approval`,

@@ -43,7 +43,7 @@ support, billing, and nobody for a token that holds nothing), and skipped else.`
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.ehr.tokenFile, "token-file", "", "a `FILE` that holds the token of a super_admin (or the variable CHARTER_TOKEN)")
-	flags.StringToStringVar(&o.roles, "role-token", nil, "the token of a role, as `ROLE=FILE`; may be given again")
+	flags.StringToStringVar(&o.roles, "role-token", nil, "a FILE that holds the token of a role, as `ROLE=FILE`; may be given again")
 	flags.DurationVar(&o.ehr.timeout, "timeout", 30*time.Second, "how long one request may take")
 	o.output.bind(cmd, "text", "json")
 	o.ehr.parallelism = 1

@@ -44,7 +44,7 @@ func (o *editOptions) command(use, short, long, example string, run func(context
 	flags.StringVar(&o.statement.Ticket, "ticket", "", "the `TICKET` it belongs to")
 	flags.StringVar(&o.statement.From, "from", "", "the first `DATE` on which it is in force")
 	flags.BoolVar(&o.commit, "commit", false, "commit the edit, with the reason in the message")
-	flags.StringVar(&o.statement.Until, "until", "", "the `DATE` on which it no longer is")
+	flags.StringVar(&o.statement.Until, "until", "", "the first `DATE` on which it no longer is in force")
 	return cmd
 }
 

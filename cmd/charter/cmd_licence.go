@@ -102,8 +102,8 @@ func (a *app) newLicenceVerify() *cobra.Command {
 		Short: "Check a licence offline, with the platform's public key",
 		Long: `Verify checks a licence without asking anybody: that the key signed it, that what
 it allows and says beside its token (id, tenant, dates) is what was signed, and that
-it may be used at the time. It ends with 7 where any of that is not right, and with 1 where the licence
-has ended or not begun.
+it may be used at the time. It ends with 7 where any of that is not right, and with
+1 where the licence has ended or not begun.
 
 FILE is a licence as export writes it, or its token alone; that does not say what
 it allows. The platform's public key is licence_key of its GET /.

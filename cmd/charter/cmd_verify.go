@@ -30,7 +30,8 @@ func (a *app) newVerify() *cobra.Command {
 		Long: `Verify reads the signatures beside the plan and judges them as apply would,
 without asking the platform.
 
-With --statement it prints instead what would be signed, for other tools:
+With --statement it prints instead what would be signed, for other tools; --comment,
+--not-after and --tenant belong to that alone:
 
   charter verify plan.json --statement > statement.json
   cosign attest-blob --statement statement.json … plan.json`,
