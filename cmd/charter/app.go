@@ -97,7 +97,9 @@ plans what a change of them does, and carries out plans that somebody signed.`,
 		},
 		Version: version(),
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{code: exitUsage, err: err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return failHint(exitUsage, cmd.CommandPath()+" --help lists its flags", "%w", err)
+	})
 	flags := root.PersistentFlags()
 	flags.BoolVar(&a.noColor, "no-color", false, "no colours (so does the variable NO_COLOR)")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no notes, only results and errors")
