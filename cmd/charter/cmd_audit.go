@@ -57,7 +57,7 @@ func (a *app) found(ctx context.Context, o *foundOptions) error {
 	}
 	root, err := reconcile.Found(ctx, founding)
 	if errors.Is(err, ledger.ErrFounded) {
-		return fail(exitFailed, "environment %s: %w", environment, err)
+		return failHint(exitFailed, "its root is what that founding printed; --again is for a ledger of which no copy is left", "environment %s: %w", environment, err)
 	}
 	if err != nil {
 		return unread(err)

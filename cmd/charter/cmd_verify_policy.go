@@ -72,7 +72,7 @@ func (o *office) governed() bool { return o != nil && o.Governance != nil }
 
 // notWithLedger refuses --trusted-key where a policy says whose signatures count.
 func notWithLedger() error {
-	return fail(exitUsage, "--trusted-key: a ledger is founded, and its policy says whose signatures count")
+	return failHint(exitUsage, "leave it out; charter can PERSON CAPABILITY tells what the policy says of somebody", "--trusted-key: a ledger is founded, and its policy says whose signatures count")
 }
 
 // policyVerification is what verify found where a policy judges, for programs.
