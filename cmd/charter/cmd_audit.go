@@ -215,7 +215,7 @@ func (a *app) showAudit(o *auditOptions, report *reconcile.AuditReport) error {
 		}
 		fmt.Fprintf(a.stdout, "%s of %s: %s\n", view.Counted(report.Live.Rows, "live row", "live rows"), view.Counted(report.Live.Tenants, "tenant", "tenants"), strangers(len(report.Live.Strangers)))
 	}
-	_, err := fmt.Fprintf(a.stdout, "%d receipts from root %s: %s\n", report.Receipts, report.Root, verdictOf(report))
+	_, err := fmt.Fprintf(a.stdout, "%s from root %s: %s\n", view.Counted(report.Receipts, "receipt", "receipts"), report.Root, verdictOf(report))
 	return err
 }
 
