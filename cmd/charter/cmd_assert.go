@@ -23,7 +23,7 @@ there; else the commit that --rev names.`,
   charter test -o junit > report.xml`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.takeDir(args)
+			o.takeDir(a, cmd, args)
 			return a.test(cmd.Context(), &o)
 		},
 	}

@@ -27,9 +27,15 @@ func (o *treeOptions) bind(cmd *cobra.Command, formats ...string) {
 	o.output.bind(cmd, formats...)
 }
 
-func (o *treeOptions) takeDir(args []string) {
-	if len(args) == 1 {
-		o.dir = args[0]
+// takeDir takes the folder that was given, and says so where a revision was given
+// too, which would otherwise be passed over in silence.
+func (o *treeOptions) takeDir(a *app, cmd *cobra.Command, args []string) {
+	if len(args) == 0 {
+		return
+	}
+	o.dir = args[0]
+	if cmd.Flags().Changed("rev") {
+		a.note("--rev %s is not looked at: the files are read as they are in %s; give -C %s for a commit", o.repo.rev, o.dir, o.dir)
 	}
 }
 
@@ -62,13 +68,14 @@ not; else the commit that --rev names. Warnings are judged as of --at, mistakes
 depend on no clock.
 
 With --watch it goes on to check a DIR at every save, and tells what has changed:
-the mistakes that have come, and those that are fixed. An interrupt ends it.`,
+the mistakes that have come, and those that are fixed. A file that CUE cannot read
+(CH0101) hides its other mistakes until it can. An interrupt ends it.`,
 		Example: `  charter validate .
   charter validate --watch .
   charter validate --rev main -o json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.takeDir(args)
+			o.takeDir(a, cmd, args)
 			if watched {
 				return a.validateWatch(cmd.Context(), &o)
 			}
