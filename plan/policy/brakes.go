@@ -200,27 +200,37 @@ func (c *court) glassOf(brake string) string {
 
 // mandated reports whether the mandate covers a unit: every change in it is drift
 // of a kind that both the statement and the policy name, and there is room left
-// in the hour and the day.
-func (c *court) mandated(u *unit, n Need) bool {
+// in the hour and the day. Where drift is not covered why says so; "" where no
+// mandate was given.
+func (c *court) mandated(u *unit, n Need) (covered bool, why string) {
 	m, bound := c.in.Mandate, c.policy.Mandate
-	if m == nil || bound == nil || u.batch == nil || !u.subject.OfTenant() || m.Environment != c.in.Environment {
-		return false
-	}
-	if c.in.Now.After(m.NotAfter) || !bound.Until.IsZero() && !c.in.Now.Before(bound.Until) {
-		return false
-	}
-	drift := !slices.ContainsFunc(u.changes, func(change plan.Change) bool {
-		return change.Class != plan.Drift || !slices.Contains(m.Kinds, change.Action) || !slices.Contains(bound.Kinds, string(change.Action))
-	})
-	if !drift || m.Tenants != nil && !slices.Contains(m.Tenants, u.id()) || !c.facts.covers(bound.Tenants, u) || !c.signedMandate(m, n) {
-		return false
+	drift := !slices.ContainsFunc(u.changes, func(change plan.Change) bool { return change.Class != plan.Drift })
+	if m == nil || u.batch == nil || !u.subject.OfTenant() || !drift {
+		return false, ""
 	}
 	made := int64(c.corrected + len(u.changes))
-	if c.in.Corrected.Hour+made > min(m.PerHour, bound.PerHour) || c.in.Corrected.Day+made > min(m.PerDay, bound.PerDay) {
-		return false
+	switch {
+	case bound == nil:
+		why = "the policy in force has none to bound it"
+	case m.Environment != c.in.Environment:
+		why = "it is of environment " + m.Environment.String()
+	case c.in.Now.After(m.NotAfter), !bound.Until.IsZero() && !c.in.Now.Before(bound.Until):
+		why = "it is over"
+	case slices.ContainsFunc(u.changes, func(change plan.Change) bool {
+		return !slices.Contains(m.Kinds, change.Action) || !slices.Contains(bound.Kinds, string(change.Action))
+	}):
+		why = "it is not of these kinds of change"
+	case m.Tenants != nil && !slices.Contains(m.Tenants, u.id()), !c.facts.covers(bound.Tenants, u):
+		why = "it is not of this tenant"
+	case !c.signedMandate(m, n):
+		why = fmt.Sprintf("it wants %s by people with %s", count(n.Approvals, "signature"), n.Capability)
+	case c.in.Corrected.Hour+made > min(m.PerHour, bound.PerHour), c.in.Corrected.Day+made > min(m.PerDay, bound.PerDay):
+		why = "as many changes as it allows in an hour or a day are made"
+	default:
+		c.corrected += len(u.changes)
+		return true, ""
 	}
-	c.corrected += len(u.changes)
-	return true
+	return false, why
 }
 
 // signedMandate reports whether people enough signed the mandate who hold what

@@ -191,8 +191,13 @@ func (c *court) unit(u *unit, whole *Refusal) Unit {
 	}
 	judged.Approvals = t.bundles
 	refusal := c.approvals(u, n, t)
-	if refusal != nil && len(t.rejected()) == 0 && c.mandated(u, n) {
-		judged.ByMandate, refusal = true, nil
+	if refusal != nil && len(t.rejected()) == 0 {
+		var why string
+		if judged.ByMandate, why = c.mandated(u, n); judged.ByMandate {
+			refusal = nil
+		} else if why != "" {
+			refusal.Text += "; the mandate does not cover it: " + why
+		}
 	}
 	if refusal != nil && len(t.rejected()) == 0 && refusal.Exit == exitBlocked {
 		refusal = c.broken("approval", refusal)

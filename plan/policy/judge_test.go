@@ -399,12 +399,12 @@ func TestKisumuIsJudgedAsThePolicySays(t *testing.T) {
 
 		"drift under a mandate":                    {func(w *world) { w.drift(); w.mandate("asha") }, "mandate", ""},
 		"drift without a mandate":                  {func(w *world) { w.drift() }, "approval 4", ""},
-		"a mandate that the policy does not bound": {func(w *world) { w.drift(); w.mandate("asha"); w.policy.Mandate = nil }, "approval 4", ""},
-		"a mandate by one who may not":             {func(w *world) { w.drift(); w.mandate("dora") }, "approval 4", ""},
+		"a mandate that the policy does not bound": {func(w *world) { w.drift(); w.mandate("asha"); w.policy.Mandate = nil }, "approval 4", "the policy in force has none"},
+		"a mandate by one who may not":             {func(w *world) { w.drift(); w.mandate("dora") }, "approval 4", "it wants 1 signature by people"},
 		"a mandate by a machine":                   {func(w *world) { w.drift(); w.mandate("ci") }, "approval 4", ""},
-		"a mandate by one where two are asked for": {func(w *world) { w.drift(); w.rule(two); w.mandate("asha", "asha") }, "approval 4", ""},
+		"a mandate by one where two are asked for": {func(w *world) { w.drift(); w.rule(two); w.mandate("asha", "asha") }, "approval 4", "it wants 2 signatures by people"},
 		"what is not drift, under a mandate":       {func(w *world) { w.mandate("asha") }, "approval 4", ""},
-		"drift of another kind":                    {func(w *world) { w.drift(); w.mandate("asha"); w.in.Mandate.Kinds = []plan.Action{plan.Grant} }, "approval 4", ""},
+		"drift of another kind":                    {func(w *world) { w.drift(); w.mandate("asha"); w.in.Mandate.Kinds = []plan.Action{plan.Grant} }, "approval 4", "it is not of these kinds"},
 		"drift of a kind that the policy forbids":  {func(w *world) { w.drift(); w.mandate("asha"); w.policy.Mandate.Kinds = []string{"grant"} }, "approval 4", ""},
 		"drift of other tenants": {func(w *world) {
 			w.drift()
@@ -412,14 +412,14 @@ func TestKisumuIsJudgedAsThePolicySays(t *testing.T) {
 			w.mandate("asha")
 			w.in.Mandate.Tenants = only(w, "mercy").IDs
 		}, "approval 4", ""},
-		"drift of tenants that the policy leaves out": {func(w *world) { w.drift(); w.mandate("asha"); w.policy.Mandate.Tenants = only(w, "mercy") }, "approval 4", ""},
+		"drift of tenants that the policy leaves out": {func(w *world) { w.drift(); w.mandate("asha"); w.policy.Mandate.Tenants = only(w, "mercy") }, "approval 4", "it is not of this tenant"},
 		"a mandate where reviews are asked for":       {func(w *world) { w.drift(); w.byForge(); w.mandate("asha") }, "approval 4", ""},
 		"drift under a mandate, and somebody says no": {func(w *world) { w.drift(); w.mandate("asha"); w.reject("brian") }, "approval 4", "brian rejects it"},
 		"drift of nobody":                     {func(w *world) { w.drift(); w.mandate("asha"); w.in.Mandate.Tenants = []catalog.TenantID{} }, "approval 4", ""},
-		"a mandate that has ended":            {func(w *world) { w.drift(); w.mandate("asha"); w.in.Mandate.NotAfter = monday.Add(-time.Second) }, "approval 4", ""},
+		"a mandate that has ended":            {func(w *world) { w.drift(); w.mandate("asha"); w.in.Mandate.NotAfter = monday.Add(-time.Second) }, "approval 4", "it is over"},
 		"a mandate that the policy has ended": {func(w *world) { w.drift(); w.mandate("asha"); w.policy.Mandate.Until = monday }, "approval 4", ""},
-		"a mandate of another environment":    {func(w *world) { w.drift(); w.mandate("asha"); w.in.Mandate.Environment = catalog.Environment{} }, "approval 4", ""},
-		"a mandate used up for the hour":      {func(w *world) { w.drift(); w.mandate("asha"); w.in.Corrected.Hour = 10 }, "approval 4", ""},
+		"a mandate of another environment":    {func(w *world) { w.drift(); w.mandate("asha"); w.in.Mandate.Environment = catalog.Environment{} }, "approval 4", "it is of environment"},
+		"a mandate used up for the hour":      {func(w *world) { w.drift(); w.mandate("asha"); w.in.Corrected.Hour = 10 }, "approval 4", "as many changes as it allows"},
 		"a mandate used up for the day":       {func(w *world) { w.drift(); w.mandate("asha"); w.in.Corrected.Day = 50 }, "approval 4", ""},
 		"a batch with one change that is not drift": {func(w *world) {
 			w.drift()

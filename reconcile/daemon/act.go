@@ -94,7 +94,12 @@ func (p *pass) do(deed Deed, log *slog.Logger) {
 	var refused *reconcile.RefusedError
 	switch {
 	case errors.As(err, &refused):
-		log.Debug("nothing may be carried out", "why", refused.Error())
+		level := slog.LevelDebug // said already
+		if p.refused != refused.Error() {
+			level = slog.LevelInfo
+		}
+		p.refused = refused.Error()
+		log.Log(p.ctx, level, "left to people", "why", p.refused)
 	case err != nil:
 		log.Warn("not carried out", "error", err)
 	}

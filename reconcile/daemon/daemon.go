@@ -76,6 +76,7 @@ type Daemon struct {
 	contests   contests
 	lastFull   time.Time
 	lastGood   time.Time
+	refused    string    // why nothing of a plan might be carried out, when that was said last
 	wrote      time.Time // when the pass before carried something out; zero where it did not
 }
 
