@@ -223,7 +223,7 @@ func strangers(n int) string {
 	if n == 0 {
 		return "each is as its newest receipt says"
 	}
-	return view.Counted(n, "is", "are") + " by other hands"
+	return view.Counted(n, "difference", "differences") + " by other hands"
 }
 
 func verdictOf(r *reconcile.AuditReport) string {
