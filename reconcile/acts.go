@@ -103,7 +103,30 @@ func (g *Governance) Recover(ctx context.Context, e EHR, by Signatory, reason st
 	if err := seen(ctx, e, &intent); err != nil {
 		return ledger.ID{}, err
 	}
+	if err := g.mayRecover(ctx, e, by.Signer, intent.Audit); err != nil {
+		return ledger.ID{}, err
+	}
 	return g.act(ctx, by, intent)
+}
+
+// mayRecover refuses a machine where the platform names a receipt that the ledger does
+// not have: that its word does not pass.
+func (g *Governance) mayRecover(ctx context.Context, e EHR, signer *seal.Signer, head *ledger.AuditEntry) error {
+	roster, err := g.Roster(ctx)
+	if err != nil {
+		return err
+	}
+	if by, err := roster.Holder(signer.PublicKey().Fingerprint(), g.o.Now()); err != nil || by.Person != nil {
+		return nil // who may not sign at all is refused where it is signed
+	}
+	newest, err := g.namedBefore(ctx, e, head)
+	if err != nil {
+		return unwitnessed(err)
+	}
+	if err := g.knows(ctx, newest); err != nil {
+		return fmt.Errorf("%w; if the platform's trail is another's, this is signed by a person who holds policy.write", err)
+	}
+	return nil
 }
 
 // Seal writes the receipt by which the commits up to one are taken as they are.

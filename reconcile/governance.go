@@ -21,6 +21,9 @@ import (
 type Governance struct {
 	Ledger *ledger.Ledger
 	o      GovernanceOptions
+	// vouched is an entry of the audit trail up to which the platform names no receipt
+	// that the ledger has to have.
+	vouched ledger.AuditEntry
 
 	mu      sync.Mutex // History is asked by many goroutines
 	desired map[string]*catalog.Desired

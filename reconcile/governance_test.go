@@ -328,6 +328,40 @@ func TestALedgerThatWasPutBackIsNoticed(t *testing.T) {
 	}
 }
 
+// A platform that was put back as another's, whose trail names receipts of another
+// ledger, is gone on with by the word of a person, and not by that of a machine.
+func TestAMachineDoesNotVouchForReceiptsThatTheLedgerDoesNotHave(t *testing.T) {
+	c := newCourt(t)
+	branch := ledger.Branch(catalog.DefaultEnvironment)
+	founded, one := c.git("rev-parse", branch), c.client
+	other := ehrtest.Start(t, "--instance", "court")
+	c.client = newClient(t, other.URL)
+	c.ship("the first, of another ledger")
+	for range 20 {
+		other.Put(t, "lakeside-clinic")
+	}
+	c.git("update-ref", branch, founded)
+	c.client = one
+	c.ship("the first")
+	c.client = newClient(t, other.URL)
+	c.now = c.now.Add(time.Minute)
+	recover := func(who string) error {
+		_, err := must(c.open())(t).Recover(t.Context(), c.client, reconcile.Signatory{Signer: c.keys[who].Signer}, "another's database")
+		return err
+	}
+	var untrusted *reconcile.TrustError
+	if err := recover("ci"); !errors.As(err, &untrusted) || !strings.Contains(err.Error(), "signed by a person") {
+		t.Fatalf("error %v", err)
+	}
+	if err := recover("bob"); err != nil {
+		t.Fatal(err)
+	}
+	_, file := c.plan()
+	if _, err := c.carry(file, c.bundle("bob", file, seal.Approve)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestTooManyRemovalsAreRefused(t *testing.T) {
 	c := newCourt(t)
 	c.tenant("a", `edition: string, grants: {ward: reason: "x", theatre: reason: "x", maternity: reason: "x", stock: reason: "x", bill: reason: "x"}`)

@@ -1,10 +1,13 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/veonahealth/charter/plan/seal"
 	"github.com/veonahealth/charter/reconcile/ehr"
 	"github.com/veonahealth/charter/reconcile/ledger"
 )
@@ -48,15 +51,91 @@ func (g *Governance) Witness(ctx context.Context, e EHR) (Testimony, error) {
 	newest := ""
 	err := e.Audit(ctx, since, func(entry ehr.Entry) error {
 		t.Head = &ledger.AuditEntry{Hash: entry.Hash, Seq: entry.Seq}
-		if entry.Authority != nil && entry.Authority.Receipt != "" {
-			newest = entry.Authority.Receipt
-		}
+		newest = cmp.Or(named(entry), newest)
 		return nil
 	})
+	if err == nil && newest == "" && seen != nil {
+		newest, err = g.namedBefore(ctx, e, seen)
+	}
 	if err != nil {
 		return t, unwitnessed(err)
 	}
 	return t, g.knows(ctx, newest)
+}
+
+// named is the receipt that an entry names; "" for none.
+func named(entry ehr.Entry) string {
+	if entry.Authority == nil {
+		return ""
+	}
+	return entry.Authority.Receipt
+}
+
+// namedBefore is the receipt that the platform named last up to an entry; "" for
+// none. That the ledger has all up to the entry is the word of whoever signed that it
+// was seen, who may have cut the ledger short before. So it is looked back, ever
+// further, to the newest receipt that is named, or to where people have said that what
+// there was is of the past.
+func (g *Governance) namedBefore(ctx context.Context, e EHR, seen *ledger.AuditEntry) (newest string, err error) {
+	if g.vouched == *seen {
+		return "", nil
+	}
+	past, err := g.past(ctx)
+	if err != nil {
+		return "", err
+	}
+	past = min(past, seen.Seq) // of a platform that was put back since
+	const steps, most = 4, 60  // binary digits: 16 times as far each time
+	for far := 0; newest == ""; far += steps {
+		since := past
+		if far < most {
+			since = max(past, seen.Seq-1<<far)
+		}
+		err := e.Audit(ctx, since, func(entry ehr.Entry) error {
+			if entry.Seq > seen.Seq {
+				return errEnough
+			}
+			newest = cmp.Or(named(entry), newest)
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			return "", err
+		}
+		if since == past {
+			break
+		}
+	}
+	if newest == "" {
+		g.vouched = *seen
+	}
+	return newest, nil
+}
+
+// past is the audit entry up to which the platform may name receipts that the ledger
+// does not have: the one that it was founded at, or at which a person has recovered
+// it. A machine's word is none: its key lies where charter runs.
+func (g *Governance) past(ctx context.Context) (int64, error) {
+	for _, number := range slices.Backward(append([]int{0}, g.Ledger.OfAct(ledger.Recover)...)) {
+		r, err := g.Ledger.At(number)
+		if err != nil {
+			return 0, asTrust(err)
+		}
+		if r.Intent.Audit == nil {
+			continue
+		}
+		roster, err := g.roster(ctx, r.Intent.Policy)
+		if err != nil {
+			return 0, err
+		}
+		key, err := seal.ParseFingerprint(r.Intent.By.Fingerprint)
+		if err != nil {
+			return 0, err
+		}
+		if by, err := roster.Holder(key, r.Intent.CreatedAt); number == 0 || err == nil && by.Person != nil {
+			return r.Intent.Audit.Seq, nil
+		}
+	}
+	return 0, nil
 }
 
 // knows refuses a receipt that the platform names and the ledger does not have. It

@@ -27,6 +27,7 @@ import (
 	"github.com/veonahealth/charter/examples/ehr/ehrtest"
 	"github.com/veonahealth/charter/plan"
 	"github.com/veonahealth/charter/plan/seal"
+	"github.com/veonahealth/charter/reconcile/ledger"
 	"github.com/veonahealth/charter/reconcile/source"
 )
 
@@ -375,6 +376,7 @@ func attacks() map[string]func(*siege, *ground) {
 		"a folder that is swapped":               attackFolder,
 		"a row that is called by another":        attackMapper,
 		"a ledger that was put back":             attackLedger,
+		"a ledger that was cut and goes on":      attackByCut,
 		"a ledger of the attacker's own":         attackRoot,
 		"a receipt that was altered":             attackReceipt,
 		"two clones that go two ways":            attackByFork,
@@ -800,6 +802,46 @@ func attackLedger(s *siege, _ *ground) {
 		}
 	})
 	s.must(s.apply(file)...)
+}
+
+// thief takes every commit for one by the key that it has.
+type thief ledger.By
+
+func (k thief) Signer(context.Context, ledger.Pin, ledger.Act, time.Time, []byte) (ledger.By, error) {
+	return ledger.By(k), nil
+}
+
+// attackByCut takes receipts away, and goes on with one by an applier's key that says
+// that the platform has been seen up to where it is.
+func attackByCut(s *siege, g *ground) {
+	s.declare(`grants: ward: reason: "bought"`)
+	s.ship("ward")
+	s.git("fleet", "push", "-q", "origin", "main")
+	var cut struct{ Audit *ledger.AuditEntry }
+	check(s.t, json.Unmarshal([]byte(s.git("origin.git", "show", auditBranch+":receipts/000/002/outcome.json")), &cut))
+	s.git("origin.git", "update-ref", auditBranch, auditBranch+"~2")
+
+	mallory := s.elsewhere()
+	repo, err := source.Open(mallory.path("fleet"))
+	check(s.t, err)
+	defer repo.Close()
+	root, err := ledger.ParseID(g.root)
+	check(s.t, err)
+	by := ledger.By{Fingerprint: s.keys["ci"].PublicKey().Fingerprint().String(), ID: "ci"}
+	l, err := ledger.Open(s.t.Context(), ledger.Options{Repo: repo, Environment: catalog.DefaultEnvironment, Root: root, Trust: thief(by)})
+	check(s.t, err)
+	writer := ledger.Writer{By: by, Author: source.Author{Name: "ci", Email: "ci@example.org"}, Sign: s.keys["ci"].SignCommit, Now: s.clock}
+	r, err := l.Intent(s.t.Context(), writer, ledger.Draft{Intent: ledger.Intent{
+		Act: ledger.Recover, At: s.now, Reason: "restored", Instance: "siege", Audit: cut.Audit,
+	}})
+	check(s.t, err)
+	check(s.t, l.Outcome(s.t.Context(), writer, r.ID, ledger.Results{Audit: cut.Audit}))
+
+	s.fails(exitTrust, "rewritten", "plan", "-C", s.path("fleet"))
+	other := s.elsewhere()
+	other.fails(exitTrust, "rolled back", "plan", "-C", other.path("fleet"))
+	other.fails(exitTrust, "rolled back", "audit", "verify", "-C", other.path("fleet"))
+	other.fails(exitTrust, "rolled back", "drift", "-C", other.path("fleet"))
 }
 
 // attackRoot puts another ledger, with its own policy, in the place of the one.
