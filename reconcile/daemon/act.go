@@ -111,7 +111,11 @@ func (p *pass) do(deed Deed, log *slog.Logger) {
 			p.unread = true
 		}
 		if o.State == reconcile.Done {
-			p.wrote = p.o.Now()
+			p.contests.correct(deed.Plan, o.Batch)
+			p.sight = p.o.Now()
+			if p.sights > 0 { // there is something to do each time: it is no hurry
+				p.sight = p.sight.Add(p.o.Backoff.after(p.sights))
+			}
 		}
 	}
 }

@@ -31,10 +31,24 @@ type Contest struct {
 type contests struct {
 	returns map[[2]string][]time.Time
 	writers map[string]string
+	// corrected are the rows of each tenant that were put right since it was compared
+	// last: where they are changed now, they were changed anew, however fast.
+	corrected map[string]map[string]bool
 }
 
 func newContests() contests {
-	return contests{map[[2]string][]time.Time{}, map[string]string{}}
+	return contests{map[[2]string][]time.Time{}, map[string]string{}, map[string]map[string]bool{}}
+}
+
+// correct notes the batch of a plan that was done.
+func (c contests) correct(made *plan.Plan, done plan.Digest) {
+	for i := range made.Batches {
+		if b := &made.Batches[i]; b.Digest == done && b.Subject.OfTenant() {
+			rows := drifted(made.Batches[i : i+1])
+			maps.Copy(rows, c.corrected[b.Tenant])
+			c.corrected[b.Tenant] = rows
+		}
+	}
 }
 
 // see notes who writes without an authority, by new entries of the audit trail.
@@ -46,26 +60,32 @@ func (c contests) see(entries []ehr.Entry) {
 	}
 }
 
-// compare notes what of a tenant differs now and did not before, though it is
-// declared as it was.
+// compare notes what of a tenant differs now and did not before, or was put right
+// since, though it is declared as it was.
 func (c contests) compare(was, is *Tenant, now time.Time) {
-	if was == nil || was.Unreadable != "" || is.Unreadable != "" {
+	if is.Unreadable != "" {
 		return
 	}
-	before := was.drifted()
-	for row := range is.drifted() {
-		if !before[row] {
+	corrected := c.corrected[is.ID]
+	delete(c.corrected, is.ID)
+	known := was != nil && was.Unreadable == ""
+	var before map[string]bool
+	if known {
+		before = drifted(was.Batches)
+	}
+	for row := range drifted(is.Batches) {
+		if corrected[row] || known && !before[row] {
 			key := [2]string{is.ID, row}
 			c.returns[key] = append(recent(c.returns[key], now), now)
 		}
 	}
 }
 
-// drifted are the rows of the tenant of which the platform has moved.
-func (t *Tenant) drifted() map[string]bool {
+// drifted are the rows of a tenant's batches of which the platform has moved.
+func drifted(batches []plan.Batch) map[string]bool {
 	rows := map[string]bool{}
-	for i := range t.Batches {
-		for _, change := range t.Batches[i].Changes {
+	for i := range batches {
+		for _, change := range batches[i].Changes {
 			if change.Class == plan.Drift {
 				rows[strings.TrimSpace(strings.Join([]string{change.Kind, change.Facility, change.Module, change.Key}, " "))] = true
 			}

@@ -78,6 +78,8 @@ type Daemon struct {
 	lastGood   time.Time
 	refused    string    // why nothing of a plan might be carried out, when that was said last
 	wrote      time.Time // when the pass before carried something out; zero where it did not
+	sight      time.Time // when to look at what the pass before carried out; zero where it did nothing
+	sights     int       // passes in a row that only looked at what the one before carried out
 }
 
 // New returns a daemon that has seen nothing yet.
@@ -122,14 +124,17 @@ func (d *Daemon) Timers() []Timer {
 	return []Timer{
 		instants{d.nextBoundary, Ask{Quick, "boundary"}},
 		instants{d.nextRetry, Ask{Quick, "retry"}},
-		instants{d.nextSight, Ask{Quick, "carried out"}},
+		instants{d.nextSight, Ask{Quick, carriedOut}},
 	}
 }
 
+// carriedOut is why a pass is made that looks at what the one before did.
+const carriedOut = "carried out"
+
 // nextSight is when something was carried out that no pass has looked at since.
 func (d *Daemon) nextSight(after time.Time) time.Time {
-	if d.wrote.After(after) {
-		return d.wrote
+	if d.sight.After(after) {
+		return d.sight
 	}
 	return time.Time{}
 }

@@ -43,7 +43,10 @@ func (d *Daemon) Pass(ctx context.Context, ask Ask) {
 	p := &pass{Daemon: d, ctx: ctx, ask: ask, now: began, done: Passed{ID: passID(), Depth: ask.Depth.String(), Why: ask.Why, Began: began}}
 	log := d.o.Log.With("pass", p.done.ID)
 	log.Debug("pass begins", "depth", p.done.Depth, "why", ask.Why)
-	d.wrote = time.Time{}
+	d.sight, d.sights = time.Time{}, d.sights+1
+	if ask.Why != carriedOut {
+		d.sights = 0
+	}
 	ended := p.traced()
 	defer ended()
 	p.make()

@@ -547,6 +547,31 @@ func TestARowThatComesBackChangedThreeTimesIsLeftToPeople(t *testing.T) {
 	}
 }
 
+// TestAPlatformThatUndoesEachCorrectionAtOnceIsLeftToPeople takes each correction back
+// before it answers that it was done, so that no pass ever sees the tenant in step.
+func TestAPlatformThatUndoesEachCorrectionAtOnceIsLeftToPeople(t *testing.T) {
+	w := newWorld(t, "aga")
+	root := w.found(t)
+	s := w.serve(t, w.correcting(t, root, `schedules: [{cron: "@yearly", pass: "full"}]`, `fetch: "1h"`))
+	becomes(t, "aga in-step", func() string { return s.status(t) })
+	rows := w.ehr.Grant(t, "aga").Rows[1:]
+	w.proxy.Add(ehrtest.Rule{Method: "PUT", Path: "/tenants/aga/entitlements", Fault: func(a http.ResponseWriter, r *http.Request, pass http.Handler) {
+		ehrtest.Rewrite(func(answer []byte) []byte {
+			w.ehr.Put(t, "aga", rows...)
+			return answer
+		})(a, r, pass)
+	}})
+	w.ehr.Put(t, "aga", rows...)
+	if err := s.process.Process.Signal(syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	becomes(t, "true", func() string { return strconv.FormatBool(strings.Contains(s.log.String(), "not acted: contested")) })
+	if writes := len(w.proxy.Seen("PUT", "/tenants/aga/entitlements")); writes > 4 {
+		t.Errorf("it wrote %d times", writes)
+	}
+	s.end(t, syscall.SIGTERM)
+}
+
 func TestAPlatformRestoredUnderACorrectingDaemonIsNotWrittenTo(t *testing.T) {
 	dir := t.TempDir()
 	db := filepath.Join(dir, "ehr.db")
