@@ -5,9 +5,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/textproto"
+	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -20,8 +23,14 @@ import (
 	"github.com/veonahealth/charter/schema"
 )
 
-// lastTraces is how long a daemon that ends waits for its last traces to go.
-const lastTraces = 5 * time.Second
+const (
+	tracesTime = 10 * time.Second // of one request to the collector
+	lastTraces = 5 * time.Second  // that a daemon that ends waits for its last traces to go
+)
+
+// headerName is what HTTP lets a header be called. Another would be named, with the
+// secret that it may be, by whoever refuses to send it.
+var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
 // traces sends what passes consist of to an OpenTelemetry collector, by OTLP over
 // HTTP. What cannot be sent is said in the log and given up: no pass waits for it.
@@ -36,7 +45,12 @@ func newTraces(ctx context.Context, c *schema.Daemon, header map[string]string, 
 	if c.Traces == nil {
 		return &traces{noop.NewTracerProvider().Tracer(""), func(context.Context) error { return nil }}, nil
 	}
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(c.Traces.URL), otlptracehttp.WithHeaders(header))
+	client := &http.Client{
+		Timeout: tracesTime, Transport: http.DefaultTransport.(*http.Transport).Clone(),
+		// What the collector is told is for it alone, and not for where it points to.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(c.Traces.URL), otlptracehttp.WithHeaders(header), otlptracehttp.WithHTTPClient(client))
 	if err != nil {
 		return nil, fmt.Errorf("configuration: traces: %w", err)
 	}
@@ -68,7 +82,7 @@ func (p *parts) readTraces(c *schema.Daemon) error {
 	p.header = map[string]string{}
 	for line := range bytes.Lines(data) {
 		name, value, ok := strings.Cut(string(bytes.TrimSpace(line)), ":")
-		if !ok || name != textproto.TrimString(name) || name == "" {
+		if !ok || !headerName.MatchString(name) || strings.ContainsFunc(value, unicode.IsControl) {
 			return fmt.Errorf("%s: want lines of “Name: value”", c.Traces.HeaderFile) // and the line itself is a secret
 		}
 		p.header[name] = textproto.TrimString(value)

@@ -138,3 +138,33 @@ func TestACollectorThatRefusesHoldsUpNothing(t *testing.T) {
 		t.Errorf("asked %d times, %d spans, status %d: %s", r.asked, len(r.spans), s.process.ProcessState.ExitCode(), s.log)
 	}
 }
+
+// TestWhatACollectorIsToldGoesNowhereElse points a daemon that sends a header of a
+// collector's own to somebody else.
+func TestWhatACollectorIsToldGoesNowhereElse(t *testing.T) {
+	w := newWorld(t, "aga")
+	told := make(chan string, 1)
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+		select {
+		case told <- q.Header.Get("X-Team"):
+		default:
+		}
+	}))
+	defer other.Close()
+	r := httptest.NewServer(http.RedirectHandler(strings.Replace(other.URL, "127.0.0.1", "localhost", 1), http.StatusTemporaryRedirect))
+	defer r.Close()
+	if err := os.WriteFile(filepath.Join(filepath.Dir(w.dir), "header"), []byte("X-Team: let me in\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := w.serve(t, w.configure(t, fmt.Sprintf("traces: {url: %q, header_file: \"header\"}", r.URL+"/v1/traces")))
+	becomes(t, "aga in-step", func() string { return s.status(t) })
+	s.end(t, syscall.SIGTERM)
+	select {
+	case word := <-told:
+		t.Errorf("somebody else is told %q", word)
+	default:
+	}
+	if !strings.Contains(s.log.String(), "traces not sent") {
+		t.Error(s.log)
+	}
+}
