@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	maxFile  = 16 << 20 // bytes that are kept of a file; a load refuses smaller ones
-	maxDepth = 64       // of folders, a load refuses fewer
+	maxFile  = 1<<20 + 1 // bytes that are kept of a file; a load refuses one of that size
+	maxTree  = 256 << 20 // bytes that a tree takes
+	maxDepth = 64        // of folders, a load refuses fewer
 )
 
 // Tree is a file system in memory. It is for one goroutine at a time.
@@ -37,7 +38,11 @@ type node struct {
 	// children are a folder's, by name.
 	children map[string]*node
 	hash     string
+	takes    int // bytes of memory, about, with all below
 }
+
+// bare is about what a node without data takes.
+const bare = 500
 
 // Read reads the files below a folder.
 func Read(root *os.Root) (*Tree, error) {
@@ -75,7 +80,7 @@ func (t *Tree) read(name string, depth int) (*node, error) {
 	case info.IsDir() && !ignored(name):
 		return t.folder(n, name, depth)
 	case info.Mode().IsRegular() && strings.HasSuffix(name, ".cue"):
-		if n.data, err = t.content(name); gone(err) {
+		if n.data, err = t.content(name, info); gone(err) {
 			return nil, nil
 		} else if err != nil {
 			return nil, err
@@ -109,6 +114,7 @@ func (t *Tree) folder(n *node, name string, depth int) (*node, error) {
 		return nil, err
 	}
 	n.children = make(map[string]*node, len(entries))
+	takes := 0
 	for _, e := range entries {
 		child, err := t.read(path.Join(name, e.Name()), depth+1)
 		if err != nil {
@@ -116,18 +122,34 @@ func (t *Tree) folder(n *node, name string, depth int) (*node, error) {
 		}
 		if child != nil {
 			n.children[child.name] = child
+			if takes += child.takes; takes > maxTree {
+				return nil, tooMuch(name)
+			}
 		}
 	}
 	n.seal()
 	return n, nil
 }
 
-func (t *Tree) content(name string) ([]byte, error) {
-	f, err := t.root.Open(name)
+func tooMuch(name string) error {
+	return fmt.Errorf("%s: what is in it takes more than %d bytes of memory", name, maxTree)
+}
+
+// content reads a file that was looked at. Where something else has taken its place
+// since it is gone, and what has is heard: a pipe would be waited for.
+func (t *Tree) content(name string, was fs.FileInfo) ([]byte, error) {
+	f, err := t.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	is, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !os.SameFile(was, is) {
+		return nil, fs.ErrNotExist
+	}
 	return io.ReadAll(io.LimitReader(f, maxFile))
 }
 
@@ -136,8 +158,10 @@ func (n *node) seal() {
 	h := sha256.New()
 	fmt.Fprintf(h, "%v %d\n", n.mode, n.size)
 	h.Write(n.data)
+	n.takes = bare + len(n.name) + len(n.data)
 	for _, name := range slices.Sorted(maps.Keys(n.children)) {
 		fmt.Fprintf(h, "%s %q\n", n.children[name].hash, name)
+		n.takes += n.children[name].takes
 	}
 	n.hash = fmt.Sprintf("%x", h.Sum(nil))
 }
@@ -153,6 +177,9 @@ func (t *Tree) Renew(names ...string) (changed bool, err error) {
 		}
 		if top == nil {
 			return false, fmt.Errorf("%s: %w", t.root.Name(), fs.ErrNotExist)
+		}
+		if top.takes > maxTree {
+			return false, tooMuch(t.root.Name())
 		}
 		t.top = top
 	}

@@ -250,3 +250,26 @@ func TestAFolderThatIsTakenAwayIsAnError(t *testing.T) {
 		t.Error("nothing is said")
 	}
 }
+
+// What a load refuses for its size is not kept, and many files are not kept without end.
+func TestWhatIsTooLargeIsNotKept(t *testing.T) {
+	f := newFolder(t, "small.cue")
+	large := func(name string) {
+		t.Helper()
+		f.write(t, name, "")
+		if err := os.Truncate(f.path(name), 4<<20); err != nil {
+			t.Fatal(err)
+		}
+	}
+	large("tenants/x/large.cue")
+	data, err := fs.ReadFile(f.read(t), "tenants/x/large.cue")
+	if err != nil || len(data) > 1<<20+1 {
+		t.Errorf("%d bytes are kept, %v", len(data), err)
+	}
+	for n := range 260 {
+		large(fmt.Sprintf("tenants/x/%d.cue", n))
+	}
+	if _, err := livetree.Read(f.root); err == nil || !strings.Contains(err.Error(), "bytes of memory") {
+		t.Errorf("error %v", err)
+	}
+}
