@@ -108,7 +108,61 @@ func (g *Governance) declared(ctx context.Context, commit string) (*catalog.Desi
 
 // Roster is the policy in force, with its keys.
 func (g *Governance) Roster(ctx context.Context) (*policy.Roster, error) {
+	if err := g.turned(ctx); err != nil {
+		return nil, err
+	}
 	return g.roster(ctx, g.Ledger.Policy())
+}
+
+// turned judges the receipts by which the policy and catalogue came to be what they
+// are: that a machine signed them does not put them in force.
+func (g *Governance) turned(ctx context.Context) error {
+	for _, number := range g.Ledger.Turns() {
+		r, err := g.Ledger.At(number)
+		if err != nil {
+			return asTrust(err)
+		}
+		why := "it is no apply"
+		if r.Intent.Act == ledger.Apply {
+			if why, err = g.unlawful(ctx, r); err != nil {
+				return err
+			}
+		}
+		if why != "" {
+			return distrust("receipt %d puts another policy or catalogue in force without authority: %s", number, why)
+		}
+		g.Ledger.Judged()
+	}
+	return nil
+}
+
+// unlawful says why a receipt does not put in force what it says; "".
+func (g *Governance) unlawful(ctx context.Context, r *ledger.Receipt) (string, error) {
+	p, verdict, text, err := g.rejudge(ctx, r)
+	if err != nil || text != "" {
+		return text, err
+	}
+	became := map[plan.Digest]Outcome{}
+	for i := range p.Batches {
+		b := &p.Batches[i]
+		result, of := r.Result(b.Digest)
+		if !of || !b.Subject.OfFleet() {
+			continue
+		}
+		became[b.Digest] = Outcome{State: State(result.State)}
+		if refusal := verdict.Units[i].Refusal; refusal != nil && result.State == ledger.Done {
+			return refusal.Error(), nil
+		}
+	}
+	for _, pin := range []struct {
+		subject plan.Subject
+		was, is ledger.Pin
+	}{{plan.Policy, r.Intent.Policy, r.Outcome.Policy}, {plan.Catalog, r.Intent.Catalog, r.Outcome.Catalog}} {
+		if now := turned(p, pin.subject, became); pin.is != pin.was && (now == nil || *now != pin.is) {
+			return fmt.Sprintf("its plan does not make it the %s of commit %.12s", pin.subject, pin.is.Commit), nil
+		}
+	}
+	return "", nil
 }
 
 // roster reads a policy at the commit where it was pinned, if it is the one that

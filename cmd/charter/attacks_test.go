@@ -377,6 +377,7 @@ func attacks() map[string]func(*siege, *ground) {
 		"a row that is called by another":        attackMapper,
 		"a ledger that was put back":             attackLedger,
 		"a ledger that was cut and goes on":      attackByCut,
+		"a policy by a machine's word":           attackByMachine,
 		"a ledger of the attacker's own":         attackRoot,
 		"a receipt that was altered":             attackReceipt,
 		"two clones that go two ways":            attackByFork,
@@ -821,8 +822,18 @@ func attackByCut(s *siege, g *ground) {
 	check(s.t, json.Unmarshal([]byte(s.git("origin.git", "show", auditBranch+":receipts/000/002/outcome.json")), &cut))
 	s.git("origin.git", "update-ref", auditBranch, auditBranch+"~2")
 
-	mallory := s.elsewhere()
-	repo, err := source.Open(mallory.path("fleet"))
+	s.goesOn(g, ledger.Intent{Act: ledger.Recover, Reason: "restored", Instance: "siege", Audit: cut.Audit}, ledger.Results{Audit: cut.Audit})
+	s.fails(exitTrust, "rewritten", "plan", "-C", s.path("fleet"))
+	other := s.elsewhere()
+	other.fails(exitTrust, "rolled back", "plan", "-C", other.path("fleet"))
+	other.fails(exitTrust, "rolled back", "audit", "verify", "-C", other.path("fleet"))
+	other.fails(exitTrust, "rolled back", "drift", "-C", other.path("fleet"))
+}
+
+// goesOn writes a receipt with the applier's key, as whoever stole it would.
+func (s *siege) goesOn(g *ground, i ledger.Intent, done ledger.Results) {
+	s.t.Helper()
+	repo, err := source.Open(s.elsewhere().path("fleet"))
 	check(s.t, err)
 	defer repo.Close()
 	root, err := ledger.ParseID(g.root)
@@ -831,17 +842,36 @@ func attackByCut(s *siege, g *ground) {
 	l, err := ledger.Open(s.t.Context(), ledger.Options{Repo: repo, Environment: catalog.DefaultEnvironment, Root: root, Trust: thief(by)})
 	check(s.t, err)
 	writer := ledger.Writer{By: by, Author: source.Author{Name: "ci", Email: "ci@example.org"}, Sign: s.keys["ci"].SignCommit, Now: s.clock}
-	r, err := l.Intent(s.t.Context(), writer, ledger.Draft{Intent: ledger.Intent{
-		Act: ledger.Recover, At: s.now, Reason: "restored", Instance: "siege", Audit: cut.Audit,
-	}})
+	i.At = s.now
+	r, err := l.Intent(s.t.Context(), writer, ledger.Draft{Intent: i})
 	check(s.t, err)
-	check(s.t, l.Outcome(s.t.Context(), writer, r.ID, ledger.Results{Audit: cut.Audit}))
+	check(s.t, l.Outcome(s.t.Context(), writer, r.ID, done))
+}
 
-	s.fails(exitTrust, "rewritten", "plan", "-C", s.path("fleet"))
-	other := s.elsewhere()
-	other.fails(exitTrust, "rolled back", "plan", "-C", other.path("fleet"))
-	other.fails(exitTrust, "rolled back", "audit", "verify", "-C", other.path("fleet"))
-	other.fails(exitTrust, "rolled back", "drift", "-C", other.path("fleet"))
+// attackByMachine puts a policy in force by which eve may all, with an applier's key
+// and nobody's approval: as a receipt of a policy, and as one of an apply.
+func attackByMachine(s *siege, g *ground) {
+	s.write("policy/people.cue", strings.ReplaceAll(g.people(), `roles: []`, `roles: ["all"]`))
+	s.commit("eve may all")
+	s.git("fleet", "push", "-q", "origin", "main")
+	p := s.decoded(s.plan("eve"))
+	after, err := plan.ParseDigest(p.Batches[0].Changes[0].After)
+	check(s.t, err)
+	done := ledger.Results{Policy: &ledger.Pin{Commit: p.Source.Commit, Digest: after}}
+	tip := s.git("origin.git", "rev-parse", auditBranch)
+	for _, i := range []ledger.Intent{
+		{Act: ledger.Policy, Reason: "by the keys for recovery"},
+		{Act: ledger.Apply, Reason: "x", Commit: p.Source.Commit, Tree: p.Source.Tree, Batches: []ledger.Batch{{Digest: p.Batches[0].Digest, Subject: plan.Policy}}},
+	} {
+		for _, b := range i.Batches {
+			done.Batches = append(done.Batches, ledger.Result{Digest: b.Digest, State: ledger.Done})
+		}
+		s.goesOn(g, i, done)
+		other := s.elsewhere()
+		other.fails(exitTrust, "without authority", "plan", "-C", other.path("fleet"))
+		other.fails(exitTrust, "without authority", "audit", "verify", "-C", other.path("fleet"))
+		s.git("origin.git", "update-ref", auditBranch, tip)
+	}
 }
 
 // attackRoot puts another ledger, with its own policy, in the place of the one.
