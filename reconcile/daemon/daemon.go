@@ -77,7 +77,6 @@ type Daemon struct {
 	lastFull   time.Time
 	lastGood   time.Time
 	refused    string    // why nothing of a plan might be carried out, when that was said last
-	wrote      time.Time // when the pass before carried something out; zero where it did not
 	sight      time.Time // when to look at what the pass before carried out; zero where it did nothing
 	sights     int       // passes in a row that only looked at what the one before carried out
 }
