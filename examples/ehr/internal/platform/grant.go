@@ -116,13 +116,10 @@ func (c Condition) check(what string, stamp catalog.Stamp) error {
 
 // Grant returns a tenant's grant.
 func (p *Platform) Grant(ctx context.Context, id catalog.TenantID) (grant *Grant, err error) {
-	err = p.store.View(ctx, func(v View) error {
-		grant, err = v.Grant(id)
-		if err == nil && grant == nil {
-			return refuse(NotFound, "tenant %q", id)
-		}
-		return err
-	})
+	grant, err = p.store.Grant(ctx, id)
+	if err == nil && grant == nil {
+		err = refuse(NotFound, "tenant %q", id)
+	}
 	return grant, err
 }
 

@@ -15,6 +15,9 @@ type Store interface {
 	// View runs read on one consistent state that holds every write whose Update
 	// has returned.
 	View(ctx context.Context, read func(View) error) error
+	// Grant is what View.Grant returns, of the newest state: what is asked most often,
+	// and alone.
+	Grant(ctx context.Context, id catalog.TenantID) (*Grant, error)
 	// Update runs write as one transaction, alone. It returns nil only once the
 	// change would survive the end of the process; an error of write is returned
 	// as it is and leaves no trace. It is a Refusal with Unavailable where too many

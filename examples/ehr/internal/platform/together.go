@@ -1,6 +1,10 @@
 package platform
 
-import "context"
+import (
+	"context"
+
+	"github.com/veonahealth/charter/catalog"
+)
 
 // Together carries out many writes as one transaction: do is given a platform
 // whose writes are all kept, or none of them. They are the program's own and need
@@ -16,7 +20,10 @@ func (p *Platform) Together(ctx context.Context, do func(*Platform) error) error
 // within is a store inside of one transaction.
 type within struct{ tx Tx }
 
-func (w within) View(_ context.Context, read func(View) error) error  { return read(w.tx) }
+func (w within) View(_ context.Context, read func(View) error) error { return read(w.tx) }
+func (w within) Grant(_ context.Context, id catalog.TenantID) (*Grant, error) {
+	return w.tx.Grant(id)
+}
 func (w within) Update(_ context.Context, write func(Tx) error) error { return write(w.tx) }
 
 // settingSeed is how many tenants the platform was seeded with.

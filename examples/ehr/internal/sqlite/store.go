@@ -10,6 +10,7 @@ import (
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
+	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/examples/ehr/internal/platform"
 )
 
@@ -136,6 +137,16 @@ func (s *Store) View(ctx context.Context, read func(platform.View) error) (err e
 	}
 	defer func() { err = errors.Join(err, v.end()) }()
 	return read(v)
+}
+
+// Grant implements platform.Store. One statement is a transaction by itself.
+func (s *Store) Grant(ctx context.Context, id catalog.TenantID) (*platform.Grant, error) {
+	conn, err := s.readers.Take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.readers.Put(conn)
+	return view{conn}.Grant(id)
 }
 
 // Update implements platform.Store.
