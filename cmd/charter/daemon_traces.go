@@ -9,6 +9,7 @@ import (
 	"net/textproto"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -54,12 +55,28 @@ func newTraces(ctx context.Context, c *schema.Daemon, header map[string]string, 
 	if err != nil {
 		return nil, fmt.Errorf("configuration: traces: %w", err)
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces not sent", "error", err) }))
+	otel.SetErrorHandler(complaint(log))
 	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(resource.NewSchemaless(
 		attribute.String("service.name", "charter"), attribute.String("service.version", version()),
 		attribute.String("deployment.environment.name", c.Environment),
 	)))
 	return &traces{provider.Tracer("github.com/veonahealth/charter"), provider.Shutdown}, nil
+}
+
+// complaint says that traces are not sent: once an hour, as it is tried every few
+// seconds.
+func complaint(log *slog.Logger) otel.ErrorHandler {
+	var mu sync.Mutex
+	var said time.Time
+	return otel.ErrorHandlerFunc(func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		level := slog.LevelDebug
+		if now := time.Now(); now.Sub(said) > time.Hour {
+			level, said = slog.LevelWarn, now
+		}
+		log.Log(context.Background(), level, "traces not sent", "error", err)
+	})
 }
 
 // close sends what is left.
