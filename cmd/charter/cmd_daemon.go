@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -101,6 +102,9 @@ func resolvePaths(c *schema.Daemon, dir string) {
 }
 
 func (a *app) daemon(ctx context.Context, o *daemonOptions) error {
+	if _, told := a.lookupEnv("GOGC"); !told {
+		debug.SetGCPercent(100) // its memory matters more than a little CPU
+	}
 	c, err := o.configure()
 	if err != nil {
 		return err
