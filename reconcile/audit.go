@@ -135,6 +135,7 @@ func (g *Governance) rejudge(ctx context.Context, r *ledger.Receipt) (*plan.Plan
 	in := policy.Input{
 		Plan: p, PlanDigest: plan.DigestOf(data), Roster: roster, Now: r.Intent.CreatedAt, Environment: g.o.Environment,
 		Desired: desired, Approvals: approvals, Leaves: [][]plan.Digest{p.Leaves()}, Mandate: mandate,
+		Spent: g.spent(roster.Verifier(), approvals, r.Number),
 	}
 	if _, err := g.scheduled(&in, &Judgement{leaves: map[seal.Batches][]plan.Digest{}}); err != nil {
 		return p, nil, "", err

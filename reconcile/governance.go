@@ -13,6 +13,7 @@ import (
 	"github.com/veonahealth/charter/plan/policy"
 	"github.com/veonahealth/charter/reconcile/ledger"
 	"github.com/veonahealth/charter/reconcile/source"
+	"github.com/veonahealth/charter/schema"
 )
 
 // Governance is what a plan is judged and carried out by where a ledger is
@@ -88,6 +89,22 @@ func asTrust(err error) error {
 	return err
 }
 
+// unreadError says that what a commit declares is not known here, such as when the
+// commit is not in this clone.
+type unreadError struct{ error }
+
+func (e *unreadError) Unwrap() error { return e.error }
+
+// judged gives an error of judging a receipt: where something could not be read for
+// it, nothing speaks against the receipt.
+func judged(err error) error {
+	var unread *unreadError
+	if errors.As(err, &unread) {
+		return &ledger.UnjudgedError{Err: unread.error}
+	}
+	return err
+}
+
 // declared is what a commit declares.
 func (g *Governance) declared(ctx context.Context, commit string) (*catalog.Desired, error) {
 	g.mu.Lock()
@@ -97,8 +114,13 @@ func (g *Governance) declared(ctx context.Context, commit string) (*catalog.Desi
 		return known, nil
 	}
 	desired, err := g.o.Evaluate(ctx, commit)
+	var problems schema.Problems
 	if err != nil {
-		return nil, fmt.Errorf("commit %.12s: %w", commit, err)
+		err = fmt.Errorf("commit %.12s: %w", commit, err)
+		if !errors.As(err, &problems) {
+			err = &unreadError{err}
+		}
+		return nil, err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -108,30 +130,25 @@ func (g *Governance) declared(ctx context.Context, commit string) (*catalog.Desi
 
 // Roster is the policy in force, with its keys.
 func (g *Governance) Roster(ctx context.Context) (*policy.Roster, error) {
-	if err := g.turned(ctx); err != nil {
-		return nil, err
-	}
 	return g.roster(ctx, g.Ledger.Policy())
 }
 
-// turned judges the receipts by which the policy and catalogue came to be what they
-// are: that a machine signed them does not put them in force.
-func (g *Governance) turned(ctx context.Context) error {
-	for _, number := range g.Ledger.Turns() {
-		r, err := g.Ledger.At(number)
-		if err != nil {
-			return asTrust(err)
+// Turned implements ledger.Trust: it judges the receipt by which the policy or the
+// catalogue came to be another. That a machine signed it does not put it in force.
+func (g *Governance) Turned(ctx context.Context, l *ledger.Ledger, r *ledger.Receipt) error {
+	why := "it is no apply"
+	if r.Intent.Act == ledger.Apply {
+		o := g.o
+		o.Evaluate = g.declared
+		then := newGovernance(o)
+		then.Ledger = l
+		var err error
+		if why, err = then.unlawful(ctx, r); err != nil {
+			return judged(err)
 		}
-		why := "it is no apply"
-		if r.Intent.Act == ledger.Apply {
-			if why, err = g.unlawful(ctx, r); err != nil {
-				return err
-			}
-		}
-		if why != "" {
-			return distrust("receipt %d puts another policy or catalogue in force without authority: %s", number, why)
-		}
-		g.Ledger.Judged()
+	}
+	if why != "" {
+		return fmt.Errorf("it puts another policy or catalogue in force without authority: %s", why)
 	}
 	return nil
 }
@@ -142,15 +159,17 @@ func (g *Governance) unlawful(ctx context.Context, r *ledger.Receipt) (string, e
 	if err != nil || text != "" {
 		return text, err
 	}
-	became := map[plan.Digest]Outcome{}
+	desired, err := g.declared(ctx, p.Source.Commit)
+	if err != nil {
+		return "", err
+	}
+	if err := rulesOf(p, desired); err != nil {
+		return err.Error(), nil
+	}
 	for i := range p.Batches {
-		b := &p.Batches[i]
-		result, of := r.Result(b.Digest)
-		if !of || !b.Subject.OfFleet() {
-			continue
-		}
-		became[b.Digest] = Outcome{State: State(result.State)}
-		if refusal := verdict.Units[i].Refusal; refusal != nil && result.State == ledger.Done {
+		result, of := r.Result(p.Batches[i].Digest)
+		refusal := verdict.Units[i].Refusal
+		if p.Batches[i].Subject.OfFleet() && of && result.State == ledger.Done && refusal != nil {
 			return refusal.Error(), nil
 		}
 	}
@@ -158,11 +177,22 @@ func (g *Governance) unlawful(ctx context.Context, r *ledger.Receipt) (string, e
 		subject plan.Subject
 		was, is ledger.Pin
 	}{{plan.Policy, r.Intent.Policy, r.Outcome.Policy}, {plan.Catalog, r.Intent.Catalog, r.Outcome.Catalog}} {
-		if now := turned(p, pin.subject, became); pin.is != pin.was && (now == nil || *now != pin.is) {
+		if pin.is != pin.was && !turns(p, r, pin.subject, pin.was, pin.is) {
 			return fmt.Sprintf("its plan does not make it the %s of commit %.12s", pin.subject, pin.is.Commit), nil
 		}
 	}
-	return "", nil
+	_, err = g.roster(ctx, r.Outcome.Policy)
+	return "", err
+}
+
+// turns reports whether a receipt carried out a batch that makes of one policy or
+// catalogue the other.
+func turns(p *plan.Plan, r *ledger.Receipt, subject plan.Subject, was, is ledger.Pin) bool {
+	return slices.ContainsFunc(p.Batches, func(b plan.Batch) bool {
+		result, of := r.Result(b.Digest)
+		return b.Subject == subject && of && result.State == ledger.Done && is.Commit == p.Source.Commit &&
+			b.Changes[0].Before == was.Digest.String() && b.Changes[0].After == is.Digest.String()
+	})
 }
 
 // roster reads a policy at the commit where it was pinned, if it is the one that
@@ -192,7 +222,7 @@ func (g *Governance) roster(ctx context.Context, pin ledger.Pin) (*policy.Roster
 func (g *Governance) Signer(ctx context.Context, in ledger.Pin, act ledger.Act, after time.Time, object []byte) (ledger.By, error) {
 	roster, err := g.roster(ctx, in)
 	if err != nil {
-		return ledger.By{}, err
+		return ledger.By{}, judged(err)
 	}
 	h, err := roster.Signed(object, after)
 	if err != nil {

@@ -91,7 +91,7 @@ func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
 	if err := g.mandated(&in, verifier, c.Mandate); err != nil {
 		return nil, err
 	}
-	in.Spent = g.spent(verifier, j.approvals)
+	in.Spent = g.spent(verifier, j.approvals, g.Ledger.Len())
 	j.Verdict = policy.Judge(in)
 	return j, nil
 }
@@ -332,8 +332,8 @@ func declaredRows(last *plan.Last, environment catalog.Environment) (policy.Live
 
 // spent tells whether an approval was used for a batch that a receipt says is
 // done: its bundle lies beside that receipt, or it is of the receipt's own plan, as
-// whoever signs one twice approves it once.
-func (g *Governance) spent(verifier *seal.Verifier, approvals []policy.Approval) func(plan.Digest, policy.ID) bool {
+// whoever signs one twice approves it once. Receipts from a number on do not count.
+func (g *Governance) spent(verifier *seal.Verifier, approvals []policy.Approval, before int) func(plan.Digest, policy.ID) bool {
 	looked := map[policy.ID]plan.Digest{}
 	for i := range approvals {
 		looked[approvals[i].ID()] = approvals[i].Opened.Subject.SHA256
@@ -341,6 +341,9 @@ func (g *Governance) spent(verifier *seal.Verifier, approvals []policy.Approval)
 	used := map[int]map[policy.ID]bool{}
 	return func(batch plan.Digest, approval policy.ID) bool {
 		for _, n := range g.Ledger.Spent(batch) {
+			if n >= before {
+				break
+			}
 			if used[n] == nil {
 				used[n] = g.usedIn(n, verifier)
 			}

@@ -378,6 +378,7 @@ func attacks() map[string]func(*siege, *ground) {
 		"a ledger that was put back":             attackLedger,
 		"a ledger that was cut and goes on":      attackByCut,
 		"a policy by a machine's word":           attackByMachine,
+		"a policy by an approval that was used":  attackByOldPolicy,
 		"a ledger of the attacker's own":         attackRoot,
 		"a receipt that was altered":             attackReceipt,
 		"two clones that go two ways":            attackByFork,
@@ -812,6 +813,8 @@ func (k thief) Signer(context.Context, ledger.Pin, ledger.Act, time.Time, []byte
 	return ledger.By(k), nil
 }
 
+func (thief) Turned(context.Context, *ledger.Ledger, *ledger.Receipt) error { return nil }
+
 // attackByCut takes receipts away, and goes on with one by an applier's key that says
 // that the platform has been seen up to where it is.
 func attackByCut(s *siege, g *ground) {
@@ -822,7 +825,8 @@ func attackByCut(s *siege, g *ground) {
 	check(s.t, json.Unmarshal([]byte(s.git("origin.git", "show", auditBranch+":receipts/000/002/outcome.json")), &cut))
 	s.git("origin.git", "update-ref", auditBranch, auditBranch+"~2")
 
-	s.goesOn(g, ledger.Intent{Act: ledger.Recover, Reason: "restored", Instance: "siege", Audit: cut.Audit}, ledger.Results{Audit: cut.Audit})
+	began := ledger.Intent{Act: ledger.Recover, Reason: "restored", Instance: "siege", Audit: cut.Audit}
+	s.goesOn(g, ledger.Draft{Intent: began}, ledger.Results{Audit: cut.Audit})
 	s.fails(exitTrust, "rewritten", "plan", "-C", s.path("fleet"))
 	other := s.elsewhere()
 	other.fails(exitTrust, "rolled back", "plan", "-C", other.path("fleet"))
@@ -831,7 +835,7 @@ func attackByCut(s *siege, g *ground) {
 }
 
 // goesOn writes a receipt with the applier's key, as whoever stole it would.
-func (s *siege) goesOn(g *ground, i ledger.Intent, done ledger.Results) {
+func (s *siege) goesOn(g *ground, d ledger.Draft, done ledger.Results) {
 	s.t.Helper()
 	repo, err := source.Open(s.elsewhere().path("fleet"))
 	check(s.t, err)
@@ -842,8 +846,11 @@ func (s *siege) goesOn(g *ground, i ledger.Intent, done ledger.Results) {
 	l, err := ledger.Open(s.t.Context(), ledger.Options{Repo: repo, Environment: catalog.DefaultEnvironment, Root: root, Trust: thief(by)})
 	check(s.t, err)
 	writer := ledger.Writer{By: by, Author: source.Author{Name: "ci", Email: "ci@example.org"}, Sign: s.keys["ci"].SignCommit, Now: s.clock}
-	i.At = s.now
-	r, err := l.Intent(s.t.Context(), writer, ledger.Draft{Intent: i})
+	d.Intent.At = s.now
+	for _, b := range d.Intent.Batches {
+		done.Batches = append(done.Batches, ledger.Result{Digest: b.Digest, State: ledger.Done})
+	}
+	r, err := l.Intent(s.t.Context(), writer, d)
 	check(s.t, err)
 	check(s.t, l.Outcome(s.t.Context(), writer, r.ID, done))
 }
@@ -859,18 +866,64 @@ func attackByMachine(s *siege, g *ground) {
 	check(s.t, err)
 	done := ledger.Results{Policy: &ledger.Pin{Commit: p.Source.Commit, Digest: after}}
 	tip := s.git("origin.git", "rev-parse", auditBranch)
-	for _, i := range []ledger.Intent{
+	for n, i := range []ledger.Intent{
 		{Act: ledger.Policy, Reason: "by the keys for recovery"},
 		{Act: ledger.Apply, Reason: "x", Commit: p.Source.Commit, Tree: p.Source.Tree, Batches: []ledger.Batch{{Digest: p.Batches[0].Digest, Subject: plan.Policy}}},
 	} {
-		for _, b := range i.Batches {
-			done.Batches = append(done.Batches, ledger.Result{Digest: b.Digest, State: ledger.Done})
-		}
-		s.goesOn(g, i, done)
+		s.goesOn(g, ledger.Draft{Intent: i}, done)
 		other := s.elsewhere()
 		other.fails(exitTrust, "without authority", "plan", "-C", other.path("fleet"))
 		other.fails(exitTrust, "without authority", "audit", "verify", "-C", other.path("fleet"))
-		s.git("origin.git", "update-ref", auditBranch, tip)
+		other.fails(exitTrust, "without authority", "log", "-C", other.path("fleet"))
+
+		// What was begun is not taken away, as it may have been written. It did nothing.
+		other.fails(exitDone, "without authority", "audit", "restore", "-C", other.path("fleet"))
+		if began := s.git("origin.git", "rev-parse", auditBranch+"~1"); began != tip {
+			s.t.Errorf("the ledger goes on from %s, want %s", began, tip)
+		}
+		other.must("audit", "verify", "-C", other.path("fleet"))
+		if n == 0 {
+			s.git("origin.git", "update-ref", auditBranch, tip)
+		}
+	}
+	s.now = s.now.Add(time.Hour)
+	s.ship("eve may all, as bob says")
+	if log := s.must("log", "-C", s.path("fleet"), "-o", "json"); !strings.Contains(log, `"not-tried"`) {
+		s.t.Errorf("the log is %s", log)
+	}
+}
+
+// attackByOldPolicy puts a policy in force that was approved, and replaced since, with
+// an applier's key and the approval of that time.
+func attackByOldPolicy(s *siege, g *ground) {
+	s.edit("policy/people.cue", `eve@example.org", roles: []`, `eve@example.org", roles: ["all"]`)
+	file := s.ship("eve may all")
+	p := s.decoded(file)
+	s.edit("policy/people.cue", `eve@example.org", roles: ["all"]`, `eve@example.org", roles: []`)
+	s.ship("eve may nothing")
+	s.git("fleet", "push", "-q", "origin", "main")
+
+	after, err := plan.ParseDigest(p.Batches[0].Changes[0].After)
+	check(s.t, err)
+	const name = "plan.json.bob.sigstore.json"
+	d := ledger.Draft{
+		Plan: s.read(filepath.Base(file)), Files: map[string][]byte{name: s.read(filepath.Base(file) + ".bob.sigstore.json")},
+		Intent: ledger.Intent{
+			Act: ledger.Apply, Reason: "x", Commit: p.Source.Commit, Tree: p.Source.Tree,
+			Batches:   []ledger.Batch{{Digest: p.Batches[0].Digest, Subject: plan.Policy}},
+			Approvals: []ledger.Approval{{Bundle: name, By: ledger.By{Fingerprint: s.keys["bob"].PublicKey().Fingerprint().String(), ID: "bob"}}},
+		},
+	}
+	tip := s.git("origin.git", "rev-parse", auditBranch)
+	s.goesOn(g, d, ledger.Results{Policy: &ledger.Pin{Commit: p.Source.Commit, Digest: after}})
+	for _, who := range []*siege{s, s.elsewhere()} {
+		who.fails(exitTrust, "1 more approval of 1", "plan", "-C", who.path("fleet"))
+		who.fails(exitTrust, "1 more approval of 1", "audit", "verify", "-C", who.path("fleet"))
+		who.fails(exitTrust, "1 more approval of 1", "can", "eve", "policy.write", "-C", who.path("fleet"))
+	}
+	s.must("audit", "restore", "-C", s.path("fleet"))
+	if began := s.git("origin.git", "rev-parse", auditBranch+"~1"); began != tip {
+		s.t.Errorf("the ledger goes on from %s, want %s", began, tip)
 	}
 }
 

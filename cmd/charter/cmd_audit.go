@@ -115,7 +115,9 @@ func (a *app) newAuditRestore() *cobra.Command {
 		Short: "Push back the longest copy of the ledger that verifies",
 		Long: `Audit restore looks for the longest copy of the ledger that verifies from the root
 on, in this clone, on the remote and in FROM (a folder or URL), and puts it back
-where receipts were lost. Nothing that verifies is thrown away unnamed.`,
+where receipts were lost, or were added that do not hold: altered, signed by who may
+not, or with a policy that nobody approved. Nothing that verifies is thrown away
+unnamed.`,
 		Example: "  charter audit restore ../other-clone --root $ROOT",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -148,8 +150,19 @@ func (a *app) auditRestore(ctx context.Context, o *auditOptions, from string) er
 	did, err := reconcile.Restore(ctx, reconcile.GovernanceOptions{
 		Repo: repo, Environment: environment, Root: root, Evaluate: office.evaluate, Cache: a.ledgerCache(), Now: a.now,
 	}, from)
+	var unjudged *ledger.UnjudgedError
+	if errors.As(err, &unjudged) {
+		hint := "bring what is missing: git fetch --all, or --unshallow"
+		if unjudged.Number > 0 {
+			hint += fmt.Sprintf("; what nobody has is forged, and is taken away by git push --force origin %.12s~1:%s", unjudged.Commit, ledger.Branch(environment))
+		}
+		return failHint(exitFailed, hint, "nothing was moved: %w", err)
+	}
 	if err != nil {
 		return err
+	}
+	if did.Refused != nil {
+		a.note("%s", did.Refused)
 	}
 	if did.Was == did.Now {
 		fmt.Fprintf(a.stdout, "nothing was lost: the ledger has %d receipts and ends at %.12s\n", did.Receipts, did.Now)

@@ -152,7 +152,7 @@ func (o *office) evaluate(ctx context.Context, commit string) (*catalog.Desired,
 	l, err := o.fleet.evaluate(ctx, o.app, o.repo, commit)
 	var missing *source.RevisionError
 	if errors.As(err, &missing) {
-		return nil, failHint(exitFailed, "git fetch brings it", "commit %.12s is not in this clone: %w", commit, err)
+		return nil, failHint(exitFailed, "git fetch brings it", "it is not in this clone")
 	}
 	if err != nil {
 		return nil, err

@@ -21,6 +21,10 @@ type Trust interface {
 	// that, or a key that was revoked could go on in the past. An error means that
 	// nobody did who may.
 	Signer(ctx context.Context, in Pin, act Act, after time.Time, object []byte) (By, error)
+	// Turned is asked of a receipt, the founding aside, that puts another policy or
+	// catalogue in force: that it is signed does not say that people let it. l is the
+	// ledger as it was before the receipt's outcome. An error means that they did not.
+	Turned(ctx context.Context, l *Ledger, r *Receipt) error
 }
 
 const maxCommits = 2_000_000 // of one ledger
@@ -49,10 +53,24 @@ func (c *chain) advance(ctx context.Context, to string) error {
 			return err
 		}
 		if err := c.take(ctx, commit); err != nil {
-			return &TamperError{Number: len(c.index.Commits) / hashLen / 2, Commit: commit.Hash, Err: err}
+			return c.refuse(commit.Hash, err)
 		}
 	}
 	return nil
+}
+
+// refuse says why a commit was not taken: by what is known of it, or because
+// something is not known.
+func (c *chain) refuse(commit string, err error) error {
+	number := len(c.index.Commits) / hashLen / 2
+	var unjudged *UnjudgedError
+	switch {
+	case errors.As(err, &unjudged):
+		return &UnjudgedError{Number: number, Commit: commit, Err: unjudged.Err}
+	case errors.Is(err, source.ErrAbsent):
+		return &UnjudgedError{Number: number, Commit: commit, Err: err}
+	}
+	return &TamperError{Number: number, Commit: commit, Err: err}
 }
 
 // errElsewhere says that a commit does not descend from the index's tip.
@@ -176,8 +194,17 @@ func (c *chain) takeOutcome(ctx context.Context, commit *source.CommitData, file
 	if err := c.adds(files, r.Number, []string{outcomeFile}); err != nil {
 		return err
 	}
+	closed := *r
+	closed.Outcome, closed.OutcomeCommit = o, commit.Hash
+	if r.Number > 0 && (o.Policy != c.index.Policy || o.Catalog != c.index.Catalog) {
+		before := *c
+		before.last = files
+		if err := c.trust.Turned(ctx, &Ledger{chain: before}, &closed); err != nil {
+			return err
+		}
+	}
 	c.index.finish(r.Intent, o, digest, commit.Hash)
-	r.Outcome, r.OutcomeCommit = o, commit.Hash
+	c.newest = &closed
 	return nil
 }
 

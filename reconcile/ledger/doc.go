@@ -26,7 +26,8 @@
 // Open asks the remote origin, brings what is new and verifies it: one line of
 // commits from the root on, each signed by somebody whom the policy in force
 // that day lets carry out (Trust says so), each adding its own receipt's files
-// and nothing else. What was verified once is kept in a cache folder; a cache
+// and nothing else. What puts another policy or catalogue in force is judged too,
+// as no signature of a machine's does that. What was verified once is kept in a cache folder; a cache
 // that is damaged or gone costs time only. With no remote the local branch is
 // the ledger.
 //
@@ -38,7 +39,8 @@
 //     machine, has seen. Restore pushes them back.
 //   - ForkedError: the remote's history is another one than was seen here.
 //   - TamperError: a commit of the branch is not what the ledger's rules allow,
-//     by number and commit.
+//     by number and commit. Restore takes the branch back to before it.
+//   - UnjudgedError: a commit that a receipt is judged by is not in this clone.
 //
 // # Writing
 //

@@ -26,6 +26,21 @@ func (e *TamperError) Error() string {
 // Unwrap returns the cause.
 func (e *TamperError) Unwrap() error { return e.Err }
 
+// UnjudgedError says that something is not at hand by which a receipt is judged,
+// such as the commit whose policy it names. Nothing speaks against the receipt.
+type UnjudgedError struct {
+	Number int
+	Commit string // of the ledger
+	Err    error
+}
+
+func (e *UnjudgedError) Error() string {
+	return fmt.Sprintf("ledger, receipt %d at commit %s cannot be judged here: %v", e.Number, e.Commit, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *UnjudgedError) Unwrap() error { return e.Err }
+
 // RolledBackError says that receipts which were seen before are gone.
 type RolledBackError struct {
 	Seen string // the newest commit that was seen

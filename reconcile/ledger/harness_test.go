@@ -54,6 +54,8 @@ func (k keyring) Signer(_ context.Context, _ ledger.Pin, _ ledger.Act, _ time.Ti
 	return ledger.By{Fingerprint: by.String(), ID: k[by].id}, nil
 }
 
+func (k keyring) Turned(context.Context, *ledger.Ledger, *ledger.Receipt) error { return nil }
+
 // person is somebody with a key.
 type person struct {
 	writer ledger.Writer

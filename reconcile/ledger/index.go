@@ -11,7 +11,7 @@ import (
 )
 
 // indexFormat changes whenever the index does.
-const indexFormat = 3
+const indexFormat = 4
 
 // index is what is known of the receipts up to a commit, all of it verified. It
 // is kept in a cache, so that none of them is read again to answer which one a
@@ -34,7 +34,6 @@ type index struct {
 	Outcome         plan.Digest // of the newest receipt's outcome
 	Open            bool        // the newest receipt has none
 	Policy, Catalog Pin         // in force after the newest outcome
-	Turns           []int       // receipts that put another of them in force, and are not judged yet
 
 	// The batches that have an outcome, receipt by receipt.
 	Digests []byte
@@ -136,9 +135,6 @@ func (x *index) finish(i *Intent, o *Outcome, digest plan.Digest, commit string)
 	}
 	x.batches, x.tenants = nil, nil
 	x.Applied.take(number, i, o)
-	if o.Policy != x.Policy || o.Catalog != x.Catalog {
-		x.Turns = append(x.Turns, number)
-	}
 	x.Outcome, x.Policy, x.Catalog = digest, o.Policy, o.Catalog
 	if o.Audit != nil {
 		x.Seen = o.Audit

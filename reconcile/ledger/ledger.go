@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
+
 	"time"
 
 	"github.com/veonahealth/charter/catalog"
@@ -190,18 +190,6 @@ func (l *Ledger) Policy() Pin { return l.chain.index.Policy }
 
 // Catalog is the catalogue in force; see Policy.
 func (l *Ledger) Catalog() Pin { return l.chain.index.Catalog }
-
-// Turns are the numbers of the receipts that put another policy or catalogue in
-// force, oldest first, but for those that were Judged. Their signatures hold; that
-// people let them is for who knows the policy to say.
-func (l *Ledger) Turns() []int { return slices.Clone(l.chain.index.Turns) }
-
-// Judged takes the oldest of the Turns for judged, from now on, and by this machine.
-func (l *Ledger) Judged() {
-	x := l.chain.index
-	x.Turns = x.Turns[1:]
-	l.dropped = x.save(l.options.Cache)
-}
 
 // LastSeen is the newest entry of the platform's audit trail that a receipt
 // saw; nil where none saw any. A platform that holds it no more was restored.

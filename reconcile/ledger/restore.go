@@ -14,6 +14,9 @@ type Restored struct {
 	Now string // the commit at which it is; Was where nothing had to be done
 	// Receipts is the number of receipts that the branch has now.
 	Receipts int
+	// Refused is why the branch as it was goes no further than it verifies; nil where
+	// all of it does.
+	Refused error
 	// Given lists the receipts that verified on the branch as it was and are not
 	// on it now: somebody had gone on after a rollback.
 	Given []ID
@@ -22,7 +25,9 @@ type Restored struct {
 // Restore puts back the longest copy of the ledger that verifies: of this clone,
 // of another repository where from, a folder or URL, is not "", and of what is
 // on the branch now. It gives ErrNotFounded where no copy verifies at all, and a
-// source.RejectedError where the remote does not let its branch be moved so.
+// source.RejectedError where the remote does not let its branch be moved so. Where
+// a copy could not be judged it gives an UnjudgedError, and moves nothing: what is
+// not known of a receipt is no reason to take it away.
 func Restore(ctx context.Context, o Options, from string) (Restored, error) {
 	p, err := newPlace(o.Repo)
 	if err != nil {
@@ -37,13 +42,13 @@ func Restore(ctx context.Context, o Options, from string) (Restored, error) {
 	if err != nil {
 		return Restored{}, err
 	}
-	now, err := o.verified(ctx, was)
+	now, refused, err := o.verified(ctx, was)
 	if err != nil {
 		return Restored{}, err
 	}
 	best := now
 	for _, tip := range copies {
-		x, err := o.verified(ctx, tip)
+		x, _, err := o.verified(ctx, tip)
 		if err != nil {
 			return Restored{}, err
 		}
@@ -54,7 +59,7 @@ func Restore(ctx context.Context, o Options, from string) (Restored, error) {
 	if best.Tip == "" {
 		return Restored{}, fmt.Errorf("%w in any copy", ErrNotFounded)
 	}
-	done := Restored{Was: was, Now: best.Tip, Receipts: best.count(), Given: now.beyond(best)}
+	done := Restored{Was: was, Now: best.Tip, Receipts: best.count(), Refused: refused, Given: now.beyond(best)}
 	if best.Tip != was {
 		if err := p.move(ctx, source.Update{Name: name, Old: was, New: best.Tip}); err != nil {
 			return Restored{}, err
@@ -87,23 +92,20 @@ func (o *Options) copies(ctx context.Context, from string) ([]string, error) {
 	return tips, nil
 }
 
-// verified verifies a copy from the root on, as far as all is well. What was
-// cached is not believed: it may be what has to be restored.
-func (o *Options) verified(ctx context.Context, tip string) (*index, error) {
+// verified verifies a copy from the root on, as far as all is well, and says why no
+// further. What was cached is not believed: it may be what has to be restored.
+func (o *Options) verified(ctx context.Context, tip string) (x *index, refused, err error) {
 	c := chain{repo: o.Repo, trust: o.Trust, index: newIndex(o.Environment.String(), o.Root)}
 	if tip == "" {
-		return c.index, nil
+		return c.index, nil, nil
 	}
-	err := c.advance(ctx, tip)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
+	err = c.advance(ctx, tip)
 	var tampered *TamperError
 	var shallow *source.ShallowError
-	if err != nil && !errors.As(err, &tampered) && !errors.As(err, &shallow) {
-		return nil, err
+	if ctx.Err() == nil && (errors.As(err, &tampered) || errors.As(err, &shallow)) {
+		return c.index, err, nil
 	}
-	return c.index, nil
+	return c.index, nil, err
 }
 
 // beyond lists the receipts of an index that another one has not.
