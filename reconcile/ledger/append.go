@@ -177,7 +177,9 @@ func (l *Ledger) accepted(ctx context.Context, commit string) error {
 	if err := l.advance(ctx, commit); err != nil {
 		return err
 	}
-	l.dropped = l.chain.index.save(l.options.Cache)
+	if !l.chain.index.Open { // an outcome follows an intent, and is kept with it
+		l.dropped = l.chain.index.save(l.options.Cache)
+	}
 	return l.follow(ctx, commit)
 }
 

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"slices"
 	"time"
@@ -11,7 +12,7 @@ import (
 )
 
 // indexFormat changes whenever the index does.
-const indexFormat = 4
+const indexFormat = 5
 
 // index is what is known of the receipts up to a commit, all of it verified. It
 // is kept in a cache, so that none of them is read again to answer which one a
@@ -45,8 +46,11 @@ type index struct {
 	Applied applied
 	Seen    *AuditEntry // the platform's newest that a receipt saw
 
-	batches map[plan.Digest][]int32 // lines by digest, made when first asked for
-	tenants map[string][]int32      // receipts by tenant, made when first asked for
+	// The newest line of a digest by its first bytes, and the line before that one of
+	// the same, or -1; made when first asked for.
+	newest  map[uint64]int32
+	before  []int32
+	tenants map[string][]int32 // receipts by tenant, made when first asked for
 	names   map[string]int32
 }
 
@@ -133,7 +137,7 @@ func (x *index) finish(i *Intent, o *Outcome, digest plan.Digest, commit string)
 		x.States = append(x.States, byte(stateNumber(result.State)))
 		x.Tenants = append(x.Tenants, x.name(i.Batches[n].Tenant))
 	}
-	x.batches, x.tenants = nil, nil
+	x.newest, x.tenants = nil, nil
 	x.Applied.take(number, i, o)
 	x.Outcome, x.Policy, x.Catalog = digest, o.Policy, o.Catalog
 	if o.Audit != nil {
@@ -166,20 +170,36 @@ func (x *index) name(tenant string) int32 {
 
 // inState returns the receipts in which a batch came to a state, oldest first.
 func (x *index) inState(batch plan.Digest, want State) []int {
-	if x.batches == nil {
-		x.batches = make(map[plan.Digest][]int32, len(x.Numbers))
-		for n := range x.Numbers {
-			d := plan.Digest(x.Digests[n*sha256.Size : (n+1)*sha256.Size])
-			x.batches[d] = append(x.batches[d], int32(n))
-		}
+	if x.newest == nil {
+		x.byDigest()
 	}
 	var receipts []int
-	for _, line := range x.batches[batch] {
-		if known()[x.States[line]] == want {
+	line, found := x.newest[binary.LittleEndian.Uint64(batch[:])]
+	for ; found && line >= 0; line = x.before[line] {
+		if known()[x.States[line]] == want && bytes.Equal(x.digest(line), batch[:]) {
 			receipts = append(receipts, int(x.Numbers[line]))
 		}
 	}
+	slices.Reverse(receipts)
 	return receipts
+}
+
+func (x *index) digest(line int32) []byte {
+	return x.Digests[int(line)*sha256.Size : int(line+1)*sha256.Size]
+}
+
+// byDigest makes what inState looks up in.
+func (x *index) byDigest() {
+	x.newest, x.before = make(map[uint64]int32, len(x.Numbers)), make([]int32, len(x.Numbers))
+	for n := range x.Numbers {
+		line := int32(n)
+		first := binary.LittleEndian.Uint64(x.digest(line))
+		x.before[line] = -1
+		if older, found := x.newest[first]; found {
+			x.before[line] = older
+		}
+		x.newest[first] = line
+	}
 }
 
 // ofTenant returns the receipts that had a batch of a tenant, oldest first.

@@ -8,14 +8,17 @@ import (
 	"encoding/gob"
 	"errors"
 	"fmt"
+	"hash"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
 )
 
-// An index is kept as the SHA-256 of what follows, a gob of what is small, and
-// the large columns one after the other as they stand: gob copies what it writes
-// several times over, and an index is written with every commit.
+// An index is kept as the CRC of what follows, a gob of what is small, and the large
+// columns one after the other as they stand: it is read by every command, and
+// written with every commit. The CRC finds damage, and nothing else: whoever may
+// write to the cache of a user is that user.
 
 // keptIndex is the gob.
 type keptIndex struct {
@@ -36,7 +39,7 @@ type column interface {
 	len() int
 	clear()
 	write(io.Writer) error
-	read(in *bytes.Reader, length int) error
+	read(in []byte, length int) (rest []byte, err error)
 }
 
 type of[T byte | int32 | int64] struct{ values *[]T }
@@ -47,14 +50,23 @@ func (c of[T]) clear() { *c.values = nil }
 
 func (c of[T]) write(out io.Writer) error { return binary.Write(out, binary.LittleEndian, *c.values) }
 
-func (c of[T]) read(in *bytes.Reader, length int) error {
+func (c of[T]) read(in []byte, length int) (rest []byte, err error) {
 	var one T
-	if length < 0 || length > in.Len()/binary.Size(one) {
-		return io.ErrUnexpectedEOF
+	if length < 0 || length > len(in)/binary.Size(one) {
+		return in, io.ErrUnexpectedEOF
+	}
+	if column, bytes := any(c.values).(*[]byte); bytes {
+		*column = in[:length:length] // that is most of it, and is not copied
+		return in[length:], nil
 	}
 	*c.values = make([]T, length)
-	return binary.Read(in, binary.LittleEndian, *c.values)
+	n, err := binary.Decode(in, binary.LittleEndian, *c.values)
+	return in[n:], err
 }
+
+const sumSize = crc32.Size
+
+func newSum() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }
 
 // cachePath is where an environment's index is kept.
 func cachePath(dir, environment string, root ID) string {
@@ -69,11 +81,11 @@ func loadIndex(dir, environment string, root ID) *index {
 		return fresh
 	}
 	data, err := os.ReadFile(cachePath(dir, environment, root))
-	if err != nil || len(data) < sha256.Size {
+	if err != nil || len(data) < sumSize {
 		return fresh
 	}
-	sum, body := data[:sha256.Size], data[sha256.Size:]
-	if got := sha256.Sum256(body); !bytes.Equal(got[:], sum) {
+	body, sum := data[sumSize:], newSum()
+	if _, err := sum.Write(body); err != nil || !bytes.Equal(sum.Sum(nil), data[:sumSize]) {
 		return fresh
 	}
 	x, err := decodeIndex(body)
@@ -94,8 +106,10 @@ func decodeIndex(body []byte) (*index, error) {
 	if len(kept.Lengths) != len(columns) {
 		return nil, io.ErrUnexpectedEOF
 	}
+	rest := body[len(body)-in.Len():]
 	for n, c := range columns {
-		if err := c.read(in, kept.Lengths[n]); err != nil {
+		var err error
+		if rest, err = c.read(rest, kept.Lengths[n]); err != nil {
 			return nil, err
 		}
 	}
@@ -144,10 +158,10 @@ func (x *index) save(dir string) (err error) {
 // writeTo writes an index into a file: its sum last, in the place that was left
 // for it.
 func (x *index) writeTo(f *os.File) error {
-	if _, err := f.Write(make([]byte, sha256.Size)); err != nil {
+	if _, err := f.Write(make([]byte, sumSize)); err != nil {
 		return err
 	}
-	small, sum := *x, sha256.New()
+	small, sum := *x, newSum()
 	kept := keptIndex{Index: &small}
 	for _, c := range small.columns() {
 		kept.Lengths = append(kept.Lengths, c.len())

@@ -86,7 +86,7 @@ func commitAll(s storage.Storer, files billy.Filesystem, paths []string, message
 func keep(repo *git.Repository, staged *memory.Storage, commit plumbing.Hash) error {
 	var err error
 	if w, packs := repo.Storer.(storer.PackfileWriter); packs && len(staged.Objects) >= unpackTo {
-		err = pack(w, staged)
+		err = keepPacked(w, staged)
 	} else {
 		for _, o := range staged.Objects {
 			if _, err := repo.Storer.SetEncodedObject(o); err != nil {
@@ -111,7 +111,7 @@ func keep(repo *git.Repository, staged *memory.Storage, commit plumbing.Hash) er
 	return repo.Storer.SetReference(plumbing.NewHashReference(head.Target(), commit))
 }
 
-func pack(into storer.PackfileWriter, staged *memory.Storage) (err error) {
+func keepPacked(into storer.PackfileWriter, staged *memory.Storage) (err error) {
 	w, err := into.PackfileWriter()
 	if err != nil {
 		return err

@@ -13,7 +13,8 @@
 // that a partial clone has left on the server.
 //
 // go-git's handles are not safe to share between goroutines, so a Repository
-// keeps a handle for each that reads at one time.
+// keeps a handle for each that reads at one time. What is in packs, which is nearly
+// all of a large repository, is read without them, and without loading an index.
 package source
 
 import (
@@ -51,13 +52,56 @@ func (e *RevisionError) Unwrap() error { return e.Err }
 
 // Repository is a git repository that can be read by many goroutines.
 type Repository struct {
-	repo  *git.Repository // references and configuration: objects are read by borrowed handles, each of which loads the packs' indexes
+	repo  *git.Repository // references and configuration: objects are read by borrowed handles
 	files billy.Filesystem
+	packs *packs
 	own   string // a folder to delete, or ""
 
 	mu   sync.Mutex
-	idle []*filesystem.Storage
-	all  []*filesystem.Storage
+	idle []*handle
+	all  []*handle
+}
+
+// handle is a way of one goroutine to the objects: those in packs, and the others by
+// go-git.
+type handle struct {
+	*filesystem.Storage
+	packs *packs
+}
+
+// maxWhole is the size in bytes up to which a packed object is read at once.
+const maxWhole = 64 << 20
+
+// EncodedObject implements storer.EncodedObjectStorer.
+func (h *handle) EncodedObject(kind plumbing.ObjectType, hash plumbing.Hash) (plumbing.EncodedObject, error) {
+	c, err := h.packs.read(kind, hash, maxWhole)
+	if errors.Is(err, plumbing.ErrObjectNotFound) {
+		return nil, err
+	} else if err != nil {
+		return h.Storage.EncodedObject(kind, hash)
+	}
+	o := &plumbing.MemoryObject{}
+	o.SetType(c.kind)
+	_, err = o.Write(c.data)
+	return o, err
+}
+
+// EncodedObjectSize implements storer.EncodedObjectStorer.
+func (h *handle) EncodedObjectSize(hash plumbing.Hash) (int64, error) {
+	size, err := h.packs.size(hash)
+	if err == nil || errors.Is(err, plumbing.ErrObjectNotFound) {
+		return size, err
+	}
+	return h.Storage.EncodedObjectSize(hash)
+}
+
+// HasEncodedObject implements storer.EncodedObjectStorer.
+func (h *handle) HasEncodedObject(hash plumbing.Hash) error {
+	_, err := h.packs.locate(hash)
+	if err == nil || errors.Is(err, plumbing.ErrObjectNotFound) {
+		return err
+	}
+	return h.Storage.HasEncodedObject(hash)
 }
 
 // Commit is a commit by its hashes, in hexadecimal.
@@ -94,7 +138,7 @@ func Open(dir string) (*Repository, error) {
 	if repo, err = git.Open(newStorage(files), nil); err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	return &Repository{repo: repo, files: files}, nil
+	return &Repository{repo: repo, files: files, packs: newPacks(files)}, nil
 }
 
 // newStorage gives a handle on a repository. Without KeepDescriptors every
@@ -113,6 +157,7 @@ func (r *Repository) Close() error {
 	for _, s := range r.all {
 		errs = append(errs, s.Close())
 	}
+	errs = append(errs, r.packs.close())
 	r.idle, r.all = nil, nil
 	if r.own != "" {
 		errs = append(errs, os.RemoveAll(r.own))
@@ -121,7 +166,7 @@ func (r *Repository) Close() error {
 }
 
 // borrow gives the caller a handle of its own until it is given back.
-func (r *Repository) borrow() *filesystem.Storage {
+func (r *Repository) borrow() *handle {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if n := len(r.idle); n > 0 {
@@ -129,12 +174,12 @@ func (r *Repository) borrow() *filesystem.Storage {
 		r.idle = r.idle[:n-1]
 		return s
 	}
-	s := newStorage(r.files)
+	s := &handle{newStorage(r.files), r.packs}
 	r.all = append(r.all, s)
 	return s
 }
 
-func (r *Repository) giveBack(s *filesystem.Storage) {
+func (r *Repository) giveBack(s *handle) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.idle = append(r.idle, s)

@@ -35,8 +35,15 @@ type Files struct {
 
 	mu   sync.Mutex
 	kept *lru.Cache // path to []*Entry
+	way  []rawTree  // to the file that ReadAt read last, from the root on
 
 	made map[plumbing.Hash][]*Entry // directories that are in no commit, of a merge
+}
+
+// rawTree is a directory as git keeps it.
+type rawTree struct {
+	hash plumbing.Hash
+	data []byte
 }
 
 // Files returns the files of a commit. It reads nothing yet.
@@ -259,7 +266,7 @@ func (f *Files) ReadAt(name string, most int64) ([]byte, error) {
 	}
 	at, parts := f.root, strings.Split(name, "/")
 	for i, part := range parts {
-		data, err := f.read(plumbing.TreeObject, at, maxTree)
+		data, err := f.onTheWay(i, at)
 		if err != nil {
 			return fail(err)
 		}
@@ -277,6 +284,24 @@ func (f *Files) ReadAt(name string, most int64) ([]byte, error) {
 		return fail(err)
 	}
 	return data, nil
+}
+
+// onTheWay reads a directory that is so deep on the way to a file. The next file is
+// often beside the last one.
+func (f *Files) onTheWay(depth int, hash plumbing.Hash) ([]byte, error) {
+	f.mu.Lock()
+	way := f.way
+	f.mu.Unlock()
+	if depth < len(way) && way[depth].hash == hash {
+		return way[depth].data, nil
+	}
+	data, err := f.read(plumbing.TreeObject, hash, maxTree)
+	if err == nil {
+		f.mu.Lock()
+		f.way = append(slices.Clip(way[:min(depth, len(way))]), rawTree{hash, data})
+		f.mu.Unlock()
+	}
+	return data, err
 }
 
 // entryNamed finds a name in git's form of a directory; a nil mode is none.
@@ -312,31 +337,48 @@ func (f *Files) size(hash plumbing.Hash) (int64, error) {
 	return size, nil
 }
 
-// read returns the content of an object of at most a size.
-func (f *Files) read(kind plumbing.ObjectType, hash plumbing.Hash, most int64) (data []byte, err error) {
-	s := f.repo.borrow()
-	defer f.repo.giveBack(s)
-	o, err := s.EncodedObject(kind, hash)
+// read returns the content of an object of at most a size, if it is the one that its
+// name says.
+func (f *Files) read(kind plumbing.ObjectType, hash plumbing.Hash, most int64) ([]byte, error) {
+	c, err := f.repo.packs.read(kind, hash, most)
+	var large *sizeError
+	if err != nil && !errors.As(err, &large) && !errors.Is(err, plumbing.ErrObjectNotFound) {
+		c, err = f.unpacked(kind, hash, most)
+	}
+	switch {
+	case errors.As(err, &large):
+		return nil, fmt.Errorf("object %s %w", hash, large)
+	case err != nil:
+		return nil, explain(err, hash)
+	case c.name() != hash:
+		return nil, fmt.Errorf("object %s is damaged: its content has another hash; git fsck tells more", hash)
+	}
+	return c.data, nil
+}
+
+// unpacked reads an object as go-git finds it.
+func (f *Files) unpacked(kind plumbing.ObjectType, hash plumbing.Hash, most int64) (c content, err error) {
+	h := f.repo.borrow()
+	defer f.repo.giveBack(h)
+	o, err := h.Storage.EncodedObject(kind, hash)
 	if errors.Is(err, plumbing.ErrObjectNotFound) { // git may have packed it since this handle was opened
-		s.Reindex()
-		o, err = s.EncodedObject(kind, hash)
+		h.Reindex()
+		o, err = h.Storage.EncodedObject(kind, hash)
 	}
 	if err != nil {
-		return nil, explain(err, hash)
+		return c, err
 	}
 	if o.Size() > most {
-		return nil, fmt.Errorf("object %s has %d bytes, and the most is %d", hash, o.Size(), most)
+		return c, &sizeError{o.Size(), most}
 	}
 	r, err := o.Reader()
 	if err != nil {
-		return nil, explain(err, hash)
+		return c, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	data = make([]byte, o.Size())
-	if _, err := io.ReadFull(r, data); err != nil {
-		return nil, explain(err, hash)
-	}
-	return data, nil
+	c = content{o.Type(), make([]byte, o.Size())}
+	_, err = io.ReadFull(r, c.data)
+	return c, err
 }
 
 // file is an open regular file.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
 const modeFile = "100644"
@@ -92,7 +91,7 @@ func plain(text string) string {
 // treeWriter writes the directories of a commit.
 type treeWriter struct {
 	files *Files
-	into  *filesystem.Storage
+	into  *handle
 }
 
 // put writes files into a directory; a zero hash is one that is not there yet.
@@ -183,7 +182,7 @@ func encodeTree(entries []*Entry) []byte {
 }
 
 // store writes an object, unless it is there.
-func store(s *filesystem.Storage, kind plumbing.ObjectType, data []byte) (plumbing.Hash, error) {
+func store(s *handle, kind plumbing.ObjectType, data []byte) (plumbing.Hash, error) {
 	hash := plumbing.ComputeHash(kind, data)
 	if s.HasEncodedObject(hash) == nil {
 		return hash, nil
