@@ -9,9 +9,6 @@ import (
 	"github.com/veonahealth/charter/reconcile/ledger"
 )
 
-// manyOpen is how many open plans are looked into: each is asked for by itself.
-const manyOpen = 100
-
 // overlaps says which open plans of other branches touch what this one does: of two
 // that are approved, the one that comes second finds its base moved.
 func (c *pipeline) overlaps(ctx context.Context, open *ledger.Plans, file *planFile) {
@@ -28,20 +25,18 @@ const alsoIn = "also in plan "
 // overlaps are the facts about open plans that touch what one does, of those that
 // count.
 func (a *app) overlaps(ctx context.Context, open *ledger.Plans, file *planFile, counts func(*plan.Plan) bool) (facts [][2]string) {
-	digests, err := open.List(ctx)
-	if err != nil {
-		a.note("what other open plans touch is not known: %s", err)
-		return nil
-	}
-	if len(digests) > manyOpen {
-		a.note("of %d open plans %d are looked into for what they touch too", len(digests), manyOpen)
-		digests = digests[:manyOpen]
-	}
 	ours := touched(file.plan)
-	for _, digest := range digests {
-		other := readOpen(ctx, open, digest)
-		if other == nil || digest == file.digest || !counts(other) || earlier(ctx, open, other, file.plan) {
-			continue
+	for published, err := range open.All(ctx) {
+		if published == nil {
+			a.note("what other open plans touch is not known: %s", err)
+			return nil
+		}
+		var other *plan.Plan
+		if err == nil {
+			other, err = plan.Decode(published.Plan)
+		}
+		if err != nil || published.Digest == file.digest || !counts(other) || earlier(ctx, open, other, file.plan) {
+			continue // what cannot be read is nobody's plan
 		}
 		var both []string
 		for _, what := range touched(other).list {
@@ -50,23 +45,10 @@ func (a *app) overlaps(ctx context.Context, open *ledger.Plans, file *planFile, 
 			}
 		}
 		if len(both) > 0 {
-			facts = append(facts, [2]string{alsoIn + digest.Hex()[:12], view.Some(both)})
+			facts = append(facts, [2]string{alsoIn + published.Digest.Hex()[:12], view.Some(both)})
 		}
 	}
 	return facts
-}
-
-// readOpen reads an open plan; nil where it cannot be read, or is gone by now.
-func readOpen(ctx context.Context, open *ledger.Plans, digest plan.Digest) *plan.Plan {
-	published, err := open.Read(ctx, digest)
-	if err != nil {
-		return nil
-	}
-	other, err := plan.Decode(published.Plan)
-	if err != nil {
-		return nil
-	}
-	return other
 }
 
 // earlier reports whether a plan is of a commit that this one's was made from: of the

@@ -126,30 +126,27 @@ func (c *carrier) plans() *ledger.Plans {
 
 // approvals gathers the open plans with their bundles, and names all of them.
 func (c *carrier) approvals(ctx context.Context, order *reconcile.Order) (names []string, err error) {
-	plans := c.plans()
 	c.published = map[*plan.Plan]plan.Digest{}
-	digests, err := plans.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, digest := range digests {
-		open, err := plans.Read(ctx, digest)
+	for open, err := range c.plans().All(ctx) {
 		var remote *source.RemoteError
-		if errors.As(err, &remote) || ctx.Err() != nil {
+		if open == nil || errors.As(err, &remote) {
 			return nil, err
 		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if err != nil {
-			continue // anybody who can push can put anything there, or take it away just now
+			continue // anybody who can push can put anything there
 		}
 		other, err := plan.Decode(open.Plan)
 		if err != nil {
 			continue
 		}
 		order.Others = append(order.Others, other)
-		c.published[other] = digest
+		c.published[other] = open.Digest
 		for name, data := range open.Bundles {
 			order.Bundles = append(order.Bundles, reconcile.Bundle{Name: name, Data: data})
-			names = append(names, digest.String()+plan.DigestOf(data).String())
+			names = append(names, open.Digest.String()+plan.DigestOf(data).String())
 		}
 	}
 	return names, nil

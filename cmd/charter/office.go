@@ -256,20 +256,17 @@ type published struct {
 // published reads the open plans. What cannot be read is named and left out, as
 // anybody who can push can put anything there.
 func (o *office) published(ctx context.Context) ([]published, error) {
-	plans := o.plans()
-	digests, err := plans.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]published, 0, len(digests))
-	for _, digest := range digests {
-		p, err := plans.Read(ctx, digest)
+	list := []published{}
+	for p, err := range o.plans().All(ctx) {
+		if p == nil {
+			return nil, err
+		}
 		var file *planFile
 		if err == nil {
-			file, err = decodePlan(digest.String(), p.Plan)
+			file, err = decodePlan(p.Digest.String(), p.Plan)
 		}
 		if err != nil {
-			o.app.note("open plan %s is left out: %s", digest, err)
+			o.app.note("open plan %s is left out: %s", p.Digest, err)
 			continue
 		}
 		open := published{planFile: file}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 )
@@ -12,12 +13,28 @@ import (
 // goroutines may use it.
 type Verifier struct {
 	keys []PublicKey
+
+	mu     sync.Mutex
+	opened map[[sha256.Size]byte]opening // by the SHA-256 of the bundle: it may be looked at beside many plans
 }
+
+// opening is what became of a bundle.
+type opening struct {
+	opened Opened
+	err    error
+}
+
+// What a Verifier remembers, as a daemon has one for long: so many bundles, of so
+// many bytes at most.
+const (
+	maxOpened    = 1000
+	maxOpenedLen = 16 << 10
+)
 
 // NewVerifier returns a Verifier that trusts these keys. A key that is given
 // twice is one key; with none, no bundle opens.
 func NewVerifier(trusted ...PublicKey) *Verifier {
-	return &Verifier{keys: slices.Clone(trusted)}
+	return &Verifier{keys: slices.Clone(trusted), opened: map[[sha256.Size]byte]opening{}}
 }
 
 // Opened is an approval whose signature holds. Whether it counts is another
@@ -36,19 +53,37 @@ type Opened struct {
 // apart by type; what was not signed by a trusted key comes out nowhere but in
 // the field Unverified of UnknownKeyError and BadSignatureError.
 func (v *Verifier) Open(bundle []byte) (*Opened, error) {
+	digest := sha256.Sum256(bundle)
+	v.mu.Lock()
+	known, found := v.opened[digest]
+	v.mu.Unlock()
+	if !found {
+		known.opened, known.err = v.open(bundle)
+		v.mu.Lock()
+		if len(v.opened) < maxOpened && len(bundle) <= maxOpenedLen {
+			v.opened[digest] = known
+		}
+		v.mu.Unlock()
+	}
+	if known.err != nil {
+		return nil, known.err
+	}
+	return &known.opened, nil
+}
+
+func (v *Verifier) open(bundle []byte) (opened Opened, err error) {
 	e, err := readBundle(bundle)
 	if err != nil {
-		return nil, err
+		return opened, err
 	}
-	signer, err := v.signer(e)
-	if err != nil {
-		return nil, err
+	if opened.Signer, err = v.signer(e); err != nil {
+		return opened, err
 	}
-	subject, approval, err := readApprovalStatement(e.payload)
-	if err != nil {
-		return nil, fmt.Errorf("statement signed by key %s: %w", signer.Short(), err)
+	opened.Statement = e.payload
+	if opened.Subject, opened.Approval, err = readApprovalStatement(e.payload); err != nil {
+		err = fmt.Errorf("statement signed by key %s: %w", opened.Signer.Short(), err)
 	}
-	return &Opened{Signer: signer, Subject: subject, Approval: approval, Statement: e.payload}, nil
+	return opened, err
 }
 
 // signer returns which trusted key signed. The hint only says which to try

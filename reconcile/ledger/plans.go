@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -51,32 +52,46 @@ func (p *Plans) prefix() string { return "refs/charter/" + p.Environment.String(
 
 func (p *Plans) name(of plan.Digest) string { return p.prefix() + of.Hex() }
 
-// List returns the digests of the open plans, sorted.
-func (p *Plans) List(ctx context.Context) ([]plan.Digest, error) {
+// All yields the open plans by their digests. Anybody who can push can put anything
+// there: beside the error of one that cannot be read stands its Digest alone. Where
+// they cannot be asked for it yields nil and the error, and nothing more.
+func (p *Plans) All(ctx context.Context) iter.Seq2[*Published, error] {
+	return func(yield func(*Published, error) bool) {
+		refs, err := p.tips(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, name := range slices.Sorted(maps.Keys(refs)) {
+			digits, _ := strings.CutPrefix(name, p.prefix())
+			of, err := plan.ParseDigest("sha256:" + digits)
+			if err != nil {
+				continue
+			}
+			published, err := p.readAt(refs[name], of)
+			if errors.Is(err, source.ErrAbsent) { // a part of what was here has been pruned
+				published, err = p.Read(ctx, of)
+			}
+			if err != nil {
+				published = &Published{Digest: of}
+			}
+			if !yield(published, err) {
+				return
+			}
+		}
+	}
+}
+
+// tips brings all open plans at once, and returns their commits by their names.
+func (p *Plans) tips(ctx context.Context) (map[string]string, error) {
 	at, err := newPlace(p.Repo)
 	if err != nil {
 		return nil, err
 	}
-	var refs map[string]string
 	if at.remote {
-		refs, err = p.Repo.RemoteRefs(ctx)
-	} else {
-		refs, err = p.Repo.Refs(p.prefix())
+		return p.Repo.FetchUnder(ctx, p.prefix(), maxPlans)
 	}
-	if err != nil {
-		return nil, err
-	}
-	var list []plan.Digest
-	for _, name := range slices.Sorted(maps.Keys(refs)) {
-		digits, ours := strings.CutPrefix(name, p.prefix())
-		if digest, err := plan.ParseDigest("sha256:" + digits); ours && err == nil {
-			list = append(list, digest)
-		}
-	}
-	if len(list) > maxPlans {
-		return nil, fmt.Errorf("%d plans are open, and the most is %d", len(list), maxPlans)
-	}
-	return list, nil
+	return p.Repo.Refs(p.prefix())
 }
 
 // Read returns an open plan, or ErrNoPlan.
@@ -99,9 +114,15 @@ func (p *Plans) read(ctx context.Context, at place, of plan.Digest) (string, *Pu
 	if err != nil || tip == "" {
 		return "", nil, err
 	}
+	published, err := p.readAt(tip, of)
+	return tip, published, err
+}
+
+// readAt reads an open plan out of its commit.
+func (p *Plans) readAt(tip string, of plan.Digest) (*Published, error) {
 	commit, err := p.Repo.ReadCommit(tip)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	files := p.Repo.Files(source.Commit{Hash: tip, Tree: commit.Tree})
 	published := &Published{Digest: of}
@@ -113,9 +134,9 @@ func (p *Plans) read(ctx context.Context, at place, of plan.Digest) (string, *Pu
 		published.Bundles, err = readBundles(files, maxBundles)
 	}
 	if err != nil {
-		return "", nil, fmt.Errorf("plan %s: %w", of, err)
+		return nil, fmt.Errorf("plan %s: %w", of, err)
 	}
-	return tip, published, nil
+	return published, nil
 }
 
 // readBundles reads the bundles that lie beside what is published: so many and no

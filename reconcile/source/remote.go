@@ -139,6 +139,36 @@ func (r *Repository) FetchFrom(ctx context.Context, url string, known []string, 
 	return found, err
 }
 
+// FetchUnder is Fetch of all references whose names begin with a prefix, of which
+// there may be so many and no more. Commits that are here are not sent again.
+func (r *Repository) FetchUnder(ctx context.Context, prefix string, most int) (map[string]string, error) {
+	url, err := r.remoteURL()
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]string{}
+	err = r.upload(ctx, url, func(s transport.UploadPackSession, ar *packp.AdvRefs) error {
+		var missing []plumbing.Hash
+		for name, hash := range ar.References {
+			if !strings.HasPrefix(name, prefix) {
+				continue
+			}
+			found[name] = hash.String()
+			if _, err := r.ReadCommit(hash.String()); err != nil {
+				missing = append(missing, hash)
+			}
+		}
+		switch {
+		case len(found) > most:
+			return fmt.Errorf("%d references begin with %s, and the most is %d", len(found), prefix, most)
+		case len(missing) == 0:
+			return nil
+		}
+		return r.download(ctx, s, ar, nil, missing)
+	})
+	return found, err
+}
+
 // missing leaves out the commits that are known to be whole.
 func (r *Repository) missing(known, wanted []string) []plumbing.Hash {
 	var list []plumbing.Hash
