@@ -210,7 +210,7 @@ func (a *app) showView(v *daemon.View) error {
 			fmt.Fprintf(a.stdout, "%s: %s: %s\n", t.ID, t.Standing, view.Clean(t.Sentence()))
 		}
 	}
-	_, err := fmt.Fprintf(a.stdout, "%d tenants, %d in step.\n", len(v.Tenants), v.Count()[daemon.InStep])
+	_, err := fmt.Fprintf(a.stdout, "%s, %d in step.\n", view.Counted(len(v.Tenants), "tenant", "tenants"), v.Count()[daemon.InStep])
 	return err
 }
 

@@ -20,6 +20,9 @@ import (
 // approvalLasts is for how long an approval counts.
 const approvalLasts = 14 * 24 * time.Hour
 
+// goodPassword is the length from which on a password is not remarked on.
+const goodPassword = 10
+
 // approvalFlags are what a signer says beside yes.
 type approvalFlags struct {
 	comment  string
@@ -267,6 +270,9 @@ func (a *app) keygen(o *keygenOptions) error {
 	password, err := a.newPassword(o.passwordFile, o.out+".key")
 	if err != nil {
 		return err
+	}
+	if len(password) < goodPassword {
+		a.note("whoever copies %s.key soon guesses a password of %d letters: have %d or more", o.out, len(password), goodPassword)
 	}
 	private, public, err := seal.GenerateKey(password)
 	if err != nil {

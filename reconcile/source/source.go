@@ -106,9 +106,9 @@ func (h *handle) HasEncodedObject(hash plumbing.Hash) error {
 
 // Commit is a commit by its hashes, in hexadecimal.
 type Commit struct {
-	Hash string
-	Tree string
-	Ref  string // the full name of the branch or tag that it was asked for by, or ""
+	Hash string `json:"hash"`
+	Tree string `json:"tree"`
+	Ref  string `json:"ref"` // the full name of the branch or tag that it was asked for by, or ""
 }
 
 // Open opens the repository that a folder is in.
