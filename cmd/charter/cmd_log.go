@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,6 +77,9 @@ func (a *app) showLog(ctx context.Context, o *logOptions) error {
 		return err
 	}
 	defer office.Close()
+	if err := a.remarkUnknown(ctx, o, office); err != nil {
+		return err
+	}
 	style, json := a.style(a.outTerminal), o.output.value == "json"
 	switch {
 	case o.heldAt != "" && json:
@@ -86,6 +90,38 @@ func (a *app) showLog(ctx context.Context, o *logOptions) error {
 		return view.JSONList(a.stdout, office.Deeds(ctx, filter))
 	}
 	return view.LogText(a.stdout, style, office.Deeds(ctx, filter))
+}
+
+// remarkUnknown says of a tenant or person that was asked for that there is none:
+// an empty answer may be a slip of the pen.
+func (a *app) remarkUnknown(ctx context.Context, o *logOptions, office *office) error {
+	remark := func(what, name string, known []string) {
+		if name == "" || slices.Contains(known, name) {
+			return
+		}
+		if nearest := catalog.Nearest(name, slices.Values(known)); nearest != "" {
+			a.note("%s %q: did you mean %q?", what, name, nearest)
+		} else {
+			a.note("%s %q", what, name)
+		}
+	}
+	remark("no receipt is of a tenant", o.tenant, office.Ledger.Named())
+	if o.person == "" {
+		return nil
+	}
+	roster, err := office.Roster(ctx)
+	if err != nil {
+		return err
+	}
+	var people []string
+	for i := range roster.Policy().People {
+		people = append(people, roster.Policy().People[i].ID)
+	}
+	for i := range roster.Policy().Appliers {
+		people = append(people, roster.Policy().Appliers[i].ID)
+	}
+	remark("the policy in force knows nobody", o.person, people)
+	return nil
 }
 
 // id is the tenant, zero for all.

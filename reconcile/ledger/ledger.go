@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"time"
 
@@ -252,6 +253,10 @@ func (l *Ledger) each(number func(int) int) iter.Seq2[*Receipt, error] {
 // OfTenant returns the numbers of the closed receipts that had a batch of a
 // tenant, or of an edition or organisation of that key, oldest first.
 func (l *Ledger) OfTenant(tenant string) []int { return l.chain.index.ofTenant(tenant) }
+
+// Named returns what the closed receipts had batches of: tenants, and the keys of
+// editions and organisations.
+func (l *Ledger) Named() []string { return slices.Clone(l.chain.index.Names) }
 
 // OfAct returns the numbers of the receipts of an act, oldest first.
 func (l *Ledger) OfAct(act Act) []int {
