@@ -21,20 +21,27 @@ import (
 // was last applied, or, where the policy asks that people sign their commits, one
 // that others came by. History may only grow.
 func (g *Governance) Ancestry(ctx context.Context, commit string) error {
-	last, err := g.newestCommit()
-	if err != nil {
+	if err := g.descends(ctx, commit, g.Ledger.Len()); err != nil {
 		return err
 	}
-	if last != "" {
-		is, err := g.o.Repo.IsAncestor(ctx, last, commit)
-		if err != nil {
-			return err
-		}
-		if !is {
-			return distrust("commit %s does not descend from %s, which was applied last: the history was rewritten, or the plan is of another branch; rebase onto %[2]s", commit, last)
-		}
-	}
 	return g.peoplesCommits(ctx, commit)
+}
+
+// descends refuses, with a TrustError, a commit that does not descend from what was
+// applied last before a receipt.
+func (g *Governance) descends(ctx context.Context, commit string, before int) error {
+	last, err := g.newestCommit(before)
+	if err != nil || last == "" {
+		return err
+	}
+	is, err := g.o.Repo.IsAncestor(ctx, last, commit)
+	switch {
+	case err != nil || is:
+		return err
+	case !g.has(last):
+		return distrust("commit %s does not descend from %s, which was applied last and is not in this clone: git fetch brings it; where nobody has it, charter seal %.12[1]s --reason, signed by a person who holds policy.write, goes on without it", commit, last)
+	}
+	return distrust("commit %s does not descend from %s, which was applied last: the history was rewritten, or the plan is of another branch; rebase onto %[2]s", commit, last)
 }
 
 // peoplesCommits checks, where the policy says so, that a person signed every
@@ -44,7 +51,7 @@ func (g *Governance) peoplesCommits(ctx context.Context, commit string) error {
 	if err != nil || roster.Policy().Commits != catalog.CommitsPeople {
 		return err
 	}
-	from, err := g.checkedFrom(ctx, commit)
+	from, err := g.checkedFrom(ctx, commit, g.Ledger.Len())
 	if err != nil {
 		return err
 	}
@@ -61,14 +68,16 @@ func (g *Governance) peoplesCommits(ctx context.Context, commit string) error {
 }
 
 // checkedFrom is the newest commit up to which commits are taken as they are: what
-// was last applied, what a seal names since, or what the ledger was founded at.
-func (g *Governance) checkedFrom(ctx context.Context, commit string) (string, error) {
+// was last applied before a receipt, what a seal names since, or what the ledger was
+// founded at.
+func (g *Governance) checkedFrom(ctx context.Context, commit string, before int) (string, error) {
 	var newest string
 	for r, err := range g.Ledger.Receipts() {
 		if err != nil {
 			return "", err
 		}
-		if r.Intent.Act != ledger.Recover && r.Intent.Commit != "" {
+		counts := r.Intent.Act != ledger.Recover && (r.Intent.Act != ledger.Apply || g.carriedOut(r))
+		if counts && r.Number < before && r.Intent.Commit != "" {
 			is, err := g.o.Repo.IsAncestor(ctx, r.Intent.Commit, commit)
 			if err != nil {
 				return "", err
@@ -92,18 +101,15 @@ func firstLine(text string) string {
 
 var coAuthor = regexp.MustCompile(`(?mi)^co-authored-by:[^<]*<([^>]+)>`)
 
-// writers lists, for each subject of a plan, who wrote the commits that touched
-// its files since it was last applied.
-func (g *Governance) writers(ctx context.Context, p *plan.Plan, desired *catalog.Desired) (func(string, plan.Subject) []policy.Writer, error) {
-	from, err := g.checkedFrom(ctx, p.Source.Commit)
+// writers lists, for each subject of a plan that is judged at a time, as a receipt of
+// a number, who wrote the commits that touched its files since it was last applied.
+func (g *Governance) writers(ctx context.Context, in *policy.Input, number int) (func(string, plan.Subject) []policy.Writer, error) {
+	commit := in.Plan.Source.Commit
+	from, err := g.checkedFrom(ctx, commit, number)
 	if err != nil {
 		return nil, err
 	}
-	commits, err := g.o.Repo.Between(ctx, from, p.Source.Commit)
-	if err != nil {
-		return nil, err
-	}
-	roster, err := g.Roster(ctx)
+	commits, err := g.o.Repo.Between(ctx, from, commit)
 	if err != nil {
 		return nil, err
 	}
@@ -117,12 +123,12 @@ func (g *Governance) writers(ctx context.Context, p *plan.Plan, desired *catalog
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, touched{files, writersOf(c, roster, g.o.Now())})
+		all = append(all, touched{files, writersOf(c, in.Roster, in.Now)})
 	}
 	return func(of string, subject plan.Subject) []policy.Writer {
 		var list []policy.Writer
 		for _, t := range all {
-			if slices.ContainsFunc(t.files, func(file string) bool { return concerns(file, of, subject, desired) }) {
+			if slices.ContainsFunc(t.files, func(file string) bool { return concerns(file, of, subject, in.Desired) }) {
 				list = append(list, t.writers...)
 			}
 		}

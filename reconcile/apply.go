@@ -64,6 +64,8 @@ type ApplyRequest struct {
 	// Mandate gives the field of that name of a batch's authority; nil, or giving nil,
 	// where people approved it.
 	Mandate func(*plan.Batch) (json.RawMessage, error)
+	// InForce are the batches of the fleet's own rules that need nothing done.
+	InForce map[plan.Digest]bool
 	// Progress is called after each batch, by one goroutine at a time; may be nil.
 	Progress func(done, of int, o Outcome)
 }

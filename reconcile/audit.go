@@ -108,7 +108,7 @@ func (g *Governance) auditOne(ctx context.Context, r *ledger.Receipt) (string, e
 // rejudge judges the plan of a receipt once more, by the policy of its day. A text
 // says what does not let it be judged; "".
 func (g *Governance) rejudge(ctx context.Context, r *ledger.Receipt) (*plan.Plan, *policy.Verdict, string, error) {
-	data, err := g.Ledger.Plan(r)
+	data, err := g.planOf(r)
 	if err != nil {
 		return nil, nil, "", asTrust(err)
 	}
@@ -135,7 +135,7 @@ func (g *Governance) rejudge(ctx context.Context, r *ledger.Receipt) (*plan.Plan
 	in := policy.Input{
 		Plan: p, PlanDigest: plan.DigestOf(data), Roster: roster, Now: r.Intent.CreatedAt, Environment: g.o.Environment,
 		Desired: desired, Approvals: approvals, Leaves: [][]plan.Digest{p.Leaves()}, Mandate: mandate,
-		Spent: g.spent(roster.Verifier(), approvals, r.Number),
+		Spent: g.spent(roster.Verifier(), approvals, r.Number, map[plan.Digest]time.Time{plan.DigestOf(data): p.CreatedAt}),
 	}
 	if _, err := g.scheduled(&in, &Judgement{leaves: map[seal.Batches][]plan.Digest{}}); err != nil {
 		return p, nil, "", err
@@ -143,14 +143,34 @@ func (g *Governance) rejudge(ctx context.Context, r *ledger.Receipt) (*plan.Plan
 	if err := g.beside(r, &in, roster.Verifier()); err != nil {
 		return p, nil, "", err
 	}
+	if asksForWriters(roster.Policy()) {
+		if in.Writers, err = g.writers(ctx, &in, r.Number); err != nil {
+			return p, nil, "", err
+		}
+	}
 	verdict := policy.Judge(in)
 	return p, &verdict, "", nil
+}
+
+// planOf is the plan file of a receipt, and fileOf another one beside it.
+func (g *Governance) planOf(r *ledger.Receipt) ([]byte, error) {
+	if g.draft != nil && r.Number == g.Ledger.Len() {
+		return g.draft.Plan, nil
+	}
+	return g.Ledger.Plan(r)
+}
+
+func (g *Governance) fileOf(r *ledger.Receipt, name string) ([]byte, error) {
+	if g.draft != nil && r.Number == g.Ledger.Len() {
+		return g.draft.Files[name], nil
+	}
+	return g.Ledger.File(r, name)
 }
 
 // approvalsOf opens the bundles that a receipt holds.
 func (g *Governance) approvalsOf(r *ledger.Receipt, verifier *seal.Verifier) (list []policy.Approval, text string, err error) {
 	for _, a := range r.Intent.Approvals {
-		data, err := g.Ledger.File(r, a.Bundle)
+		data, err := g.fileOf(r, a.Bundle)
 		if err != nil {
 			return nil, "", asTrust(err)
 		}

@@ -91,7 +91,7 @@ func (g *Governance) files(r *ledger.Receipt, wanted func(name string) bool) ite
 			if !wanted(f.Name) {
 				continue
 			}
-			data, err := g.Ledger.File(r, f.Name)
+			data, err := g.fileOf(r, f.Name)
 			if !yield(Bundle{Name: f.Name, Data: data}, asTrust(err)) {
 				return
 			}

@@ -57,11 +57,14 @@ func (e *ReplayedError) Error() string {
 // nothing is written to the platform.
 func (g *Governance) Carry(ctx context.Context, e EHR, o Order) (*Carried, error) {
 	digest := plan.DigestOf(o.File)
-	now := g.o.Now()
+	clock := g.o.Now // what is judged at one time is on the receipt at that time
+	now := clock().UTC().Truncate(time.Second)
+	g.o.Now = func() time.Time { return now }
+	defer func() { g.o.Now = clock }()
 	if err := CheckTime(o.Plan, now); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(g.replayed(digest), g.standing(o.Plan)); err != nil {
+	if err := errors.Join(g.replayed(o.Plan, digest), g.standing(o.Plan)); err != nil {
 		return nil, err
 	}
 	writer, err := g.writer(ctx, o.Signer, o.Author, ledger.Apply)
@@ -69,6 +72,9 @@ func (g *Governance) Carry(ctx context.Context, e EHR, o Order) (*Carried, error
 		return nil, err
 	}
 	if err := g.duties(ctx, &o); err != nil {
+		return nil, err
+	}
+	if err := g.settleAbandoned(ctx, e, writer, digest); err != nil {
 		return nil, err
 	}
 	platform, err := e.Platform(ctx)
@@ -103,13 +109,36 @@ func (g *Governance) Carry(ctx context.Context, e EHR, o Order) (*Carried, error
 	}
 	done.Receipt = receipt.ID.String()
 	approvals, allowed := j.authority(o.Plan)
+	maps.DeleteFunc(allowed, func(batch plan.Digest, _ bool) bool { return !names(receipt, batch) }) // approved since it was begun
 	done.Outcomes, err = Apply(ctx, e, ApplyRequest{
 		Plan: o.Plan, Digest: digest, Approvals: approvals, Only: o.Only, Allowed: allowed, Receipt: done.Receipt, Now: now, Progress: o.Progress,
-		Mandate: j.byMandate(o),
+		Mandate: j.byMandate(o), InForce: g.inForce(o.Plan),
 	})
 	finish, cancel := outlast(ctx)
 	defer cancel()
+	writer.Now = clock
 	return done, errors.Join(err, g.end(finish, e, writer, o, receipt, j, done.Outcomes))
+}
+
+// names reports whether a receipt's intent has a batch.
+func names(r *ledger.Receipt, batch plan.Digest) bool {
+	return slices.ContainsFunc(r.Intent.Batches, func(b ledger.Batch) bool { return b.Digest == batch })
+}
+
+// inForce are the batches of the fleet's own rules that are in force already, from
+// another plan.
+func (g *Governance) inForce(p *plan.Plan) map[plan.Digest]bool {
+	in := map[plan.Digest]bool{}
+	for i := range p.Batches {
+		b := &p.Batches[i]
+		switch {
+		case b.Subject == plan.Policy:
+			in[b.Digest] = b.Changes[0].After == g.Ledger.Policy().Digest.String()
+		case b.Subject == plan.Catalog:
+			in[b.Digest] = b.Changes[0].After == g.Ledger.Catalog().Digest.String()
+		}
+	}
+	return in
 }
 
 // standing refuses a plan whose batches of the fleet's own rules would replace
@@ -202,14 +231,14 @@ func (g *Governance) begin(ctx context.Context, e EHR, w ledger.Writer, o Order,
 	if r, err := g.resume(ctx, e, w, digest); r != nil || err != nil {
 		return r, err
 	}
-	if err := g.replayed(digest); err != nil {
+	if err := g.replayed(o.Plan, digest); err != nil {
 		return nil, err
 	}
 	draft := ledger.Draft{Plan: o.File, Files: map[string][]byte{}, Intent: ledger.Intent{
 		Act: ledger.Apply, At: o.Plan.At, Audit: t.Head, Batches: j.batches(o), Commit: o.Plan.Source.Commit, Tree: o.Plan.Source.Tree,
-		Instance: o.Plan.Instance, Only: only(o.Only), Approvals: []ledger.Approval{},
+		Instance: o.Plan.Instance, Only: only(o.Only), Approvals: []ledger.Approval{}, CreatedAt: g.o.Now(),
 	}, Holds: func(*ledger.Ledger) error {
-		return errors.Join(g.Ancestry(ctx, o.Plan.Source.Commit), g.replayed(digest))
+		return errors.Join(g.Ancestry(ctx, o.Plan.Source.Commit), g.replayed(o.Plan, digest))
 	}}
 	roster, err := g.Roster(ctx)
 	if err != nil {
@@ -227,8 +256,50 @@ func (g *Governance) begin(ctx context.Context, e EHR, w ledger.Writer, o Order,
 	}
 	j.keepMandate(draft.Files, o)
 	j.keepBeside(draft.Files, o.Plan)
+	if err := g.wouldHold(ctx, &draft, o.Plan); err != nil {
+		return nil, err
+	}
 	r, err := g.Ledger.Intent(ctx, w, draft)
 	return r, asTrust(err)
+}
+
+// wouldHold judges the receipt of a plan that puts another policy or catalogue in
+// force as whoever reads the ledger will, before it is written: what they would not
+// take is not begun.
+func (g *Governance) wouldHold(ctx context.Context, draft *ledger.Draft, p *plan.Plan) error {
+	r := &ledger.Receipt{Number: g.Ledger.Len(), Intent: &draft.Intent, Outcome: &ledger.Outcome{Policy: g.Ledger.Policy(), Catalog: g.Ledger.Catalog()}}
+	intent := draft.Intent
+	intent.Policy, intent.Catalog = g.Ledger.Policy(), g.Ledger.Catalog()
+	for name := range draft.Files {
+		intent.Files = append(intent.Files, ledger.File{Name: name})
+	}
+	r.Intent = &intent
+	became, inForce := map[plan.Digest]Outcome{}, g.inForce(p)
+	for _, b := range intent.Batches {
+		state := Done
+		if inForce[b.Digest] {
+			state = Already
+		}
+		became[b.Digest] = Outcome{State: state}
+		r.Outcome.Batches = append(r.Outcome.Batches, ledger.Result{Digest: b.Digest, State: ledger.State(state)})
+	}
+	policy, catalogue := turned(p, plan.Policy, became), turned(p, plan.Catalog, became)
+	if policy == nil && catalogue == nil {
+		return nil
+	}
+	if policy != nil {
+		r.Outcome.Policy = *policy
+	}
+	if catalogue != nil {
+		r.Outcome.Catalog = *catalogue
+	}
+	g.draft = draft
+	defer func() { g.draft = nil }()
+	why, err := g.unlawful(ctx, r)
+	if err == nil && why != "" {
+		err = distrust("nobody who reads the ledger would take what this puts in force: %s", why)
+	}
+	return err
 }
 
 // approver is who gave an approval: whoever signed it, but for a review the person
@@ -299,9 +370,9 @@ func tenantOf(name string) catalog.TenantID {
 	return id
 }
 
-// abandoned is after what time a receipt that has no outcome is taken for one
+// abandonedAfter is after what time a receipt that has no outcome is taken for one
 // that its writer will not come back to.
-const abandoned = 15 * time.Minute
+const abandonedAfter = 15 * time.Minute
 
 // resume takes up the receipt that is open: an earlier try of the same plan goes
 // on; one of another plan that nobody has ended for a while is ended with what the
@@ -312,33 +383,57 @@ func (g *Governance) resume(ctx context.Context, e EHR, w ledger.Writer, digest 
 		return nil, asTrust(err)
 	}
 	switch {
-	case r.Intent.Plan != nil && *r.Intent.Plan == digest:
+	case of(r, digest):
 		return r, nil
-	case g.o.Now().Sub(r.Intent.CreatedAt) < abandoned:
+	case !g.abandoned(r):
 		return nil, &ledger.OpenError{Receipt: r}
 	}
 	return nil, g.settle(ctx, e, w, r)
+}
+
+// settleAbandoned ends a receipt of another plan that nobody has ended for a while:
+// what it did decides what the next may be.
+func (g *Governance) settleAbandoned(ctx context.Context, e EHR, w ledger.Writer, digest plan.Digest) error {
+	r, err := g.Ledger.Unfinished()
+	if err != nil || r == nil || of(r, digest) || !g.abandoned(r) {
+		return asTrust(err)
+	}
+	return g.settle(ctx, e, w, r)
+}
+
+// of reports whether a receipt carries out a plan.
+func of(r *ledger.Receipt, digest plan.Digest) bool {
+	return r.Intent.Plan != nil && *r.Intent.Plan == digest
+}
+
+// abandoned reports whether the writer of an open receipt will not come back to it.
+// Nobody comes back from a time that is still to come.
+func (g *Governance) abandoned(r *ledger.Receipt) bool {
+	age := g.o.Now().Sub(r.Intent.CreatedAt)
+	return age >= abandonedAfter || age < -wrongClock
 }
 
 // settle ends a receipt that was abandoned: what the platform has is done, and
 // the rest was not tried. Nothing is written to the platform.
 func (g *Governance) settle(ctx context.Context, e EHR, w ledger.Writer, r *ledger.Receipt) error {
 	results := ledger.Results{Audit: r.Intent.Audit}
-	states := map[plan.Digest]State{}
+	states, unknown := map[plan.Digest]State{}, false
 	if data, err := g.Ledger.Plan(r); err != nil {
 		return asTrust(err)
 	} else if data != nil {
 		p, err := plan.Recorded(data)
-		if err != nil {
-			return err
-		}
-		if states, err = Look(ctx, e, p, g.o.Now()); err != nil {
-			return err
+		if unknown = err != nil; !unknown { // what nobody can read is no reason to wait for ever
+			states, err = Look(ctx, e, p, g.o.Now())
+			if err != nil {
+				return err
+			}
 		}
 	}
 	for _, b := range r.Intent.Batches {
 		state := ledger.State(NotTried)
-		if states[b.Digest] == Already {
+		if unknown {
+			state = ledger.State(Unconfirmed)
+		} else if states[b.Digest] == Already {
 			state = ledger.Done
 		}
 		results.Batches = append(results.Batches, ledger.Result{Digest: b.Digest, State: state, Text: "the apply was cut off"})
@@ -346,26 +441,34 @@ func (g *Governance) settle(ctx context.Context, e EHR, w ledger.Writer, r *ledg
 	return asTrust(g.Ledger.Outcome(ctx, w, r.ID, results))
 }
 
-// replayed refuses a plan that a receipt says was carried out whole.
-func (g *Governance) replayed(digest plan.Digest) error {
-	r, found, err := g.Ledger.Carried(digest)
-	if err != nil || !found || r.Outcome == nil {
+// replayed refuses a plan that receipts say was carried out whole.
+func (g *Governance) replayed(p *plan.Plan, digest plan.Digest) error {
+	newest, found, err := g.Ledger.Carried(digest)
+	if err != nil || !found || newest.Outcome == nil {
 		return asTrust(err)
 	}
-	for i, result := range r.Outcome.Batches {
-		if b := r.Intent.Batches[i]; b.At == nil && result.State != ledger.Done && result.State != ledger.Already {
+	open := func(numbers []int) bool {
+		return !slices.ContainsFunc(numbers, func(n int) bool {
+			r, err := g.Ledger.At(n)
+			return err == nil && of(r, digest)
+		})
+	}
+	for i := range p.Batches {
+		if open(g.Ledger.Settled(p.Batches[i].Digest)) {
 			return nil
 		}
 	}
-	if r.Intent.Only != nil || len(r.Outcome.Skipped) > 0 {
-		return nil // the rest is open
+	for i := range p.Scheduled {
+		if open(g.Ledger.Scheduled(p.Scheduled[i].Digest)) {
+			return nil
+		}
 	}
-	return &ReplayedError{r.ID, r.Intent.CreatedAt}
+	return &ReplayedError{newest.ID, newest.Intent.CreatedAt}
 }
 
 // end writes what became of a receipt.
 func (g *Governance) end(ctx context.Context, e EHR, w ledger.Writer, o Order, r *ledger.Receipt, j *Judgement, outcomes []Outcome) error {
-	results := ledger.Results{Audit: r.Intent.Audit, Skipped: j.skipped(o), InStep: g.inStep(ctx, o)}
+	results := ledger.Results{Audit: r.Intent.Audit, Skipped: j.skipped(o, r), InStep: g.inStep(ctx, o)}
 	if head, err := e.AuditHead(ctx); err == nil && head.Seq > 0 {
 		results.Audit = &ledger.AuditEntry{Hash: head.Hash, Seq: head.Seq}
 	}
@@ -376,6 +479,7 @@ func (g *Governance) end(ctx context.Context, e EHR, w ledger.Writer, o Order, r
 	for _, b := range r.Intent.Batches {
 		results.Batches = append(results.Batches, resultOf(b, became))
 	}
+	maps.DeleteFunc(became, func(batch plan.Digest, _ Outcome) bool { return !names(r, batch) })
 	results.Policy, results.Catalog = turned(o.Plan, plan.Policy, became), turned(o.Plan, plan.Catalog, became)
 	return asTrust(g.Ledger.Outcome(ctx, w, r.ID, results))
 }
@@ -407,7 +511,7 @@ func turned(p *plan.Plan, subject plan.Subject, became map[plan.Digest]Outcome) 
 }
 
 // skipped is what the plan leaves as it is: held, unreadable, refused, unapproved.
-func (j *Judgement) skipped(o Order) []ledger.Skip {
+func (j *Judgement) skipped(o Order, r *ledger.Receipt) []ledger.Skip {
 	skips := map[ledger.Skip]bool{}
 	for _, left := range j.left {
 		skips[left] = true
@@ -426,7 +530,7 @@ func (j *Judgement) skipped(o Order) []ledger.Skip {
 		}
 	}
 	for i := range o.Plan.Batches {
-		if b, u := &o.Plan.Batches[i], &j.Units[i]; b.Among(o.Only) && !u.Allowed() {
+		if b, u := &o.Plan.Batches[i], &j.Units[i]; b.Among(o.Only) && (!u.Allowed() || !names(r, b.Digest)) {
 			skips[ledger.Skip{Reason: "unapproved", Subject: b.Subject, Tenant: b.Tenant}] = true
 		}
 	}
@@ -459,15 +563,17 @@ func (g *Governance) superseded(p *plan.Plan) error {
 	return err
 }
 
-// recovered is when the platform was declared recovered last; zero for never.
+// recovered is when the platform was declared recovered last; zero for never. A
+// receipt that bears a time that is still to come says nothing.
 func (g *Governance) recovered() (time.Time, error) {
-	receipts := g.Ledger.OfAct(ledger.Recover)
-	if len(receipts) == 0 {
-		return time.Time{}, nil
+	for _, number := range slices.Backward(g.Ledger.OfAct(ledger.Recover)) {
+		r, err := g.Ledger.At(number)
+		if err != nil {
+			return time.Time{}, asTrust(err)
+		}
+		if at := r.Intent.CreatedAt.Truncate(time.Second); at.Sub(g.o.Now()) <= wrongClock {
+			return at, nil
+		}
 	}
-	r, err := g.Ledger.At(slices.Max(receipts))
-	if err != nil {
-		return time.Time{}, asTrust(err)
-	}
-	return r.Intent.CreatedAt.Truncate(time.Second), nil
+	return time.Time{}, nil
 }

@@ -25,6 +25,8 @@ type Governance struct {
 	// vouched is an entry of the audit trail up to which the platform names no receipt
 	// that the ledger has to have.
 	vouched ledger.AuditEntry
+	// draft is a receipt that is looked at before it is written; nil for none.
+	draft *ledger.Draft
 
 	mu      sync.Mutex // History is asked by many goroutines
 	desired map[string]*catalog.Desired
@@ -82,8 +84,9 @@ func asTrust(err error) error {
 		rolled   *ledger.RolledBackError
 		forked   *ledger.ForkedError
 		unknown  *ledger.UnknownError
+		parted   *ledger.PartedError
 	)
-	if errors.As(err, &tampered) || errors.As(err, &rolled) || errors.As(err, &forked) || errors.As(err, &unknown) {
+	if errors.As(err, &parted) || errors.As(err, &tampered) || errors.As(err, &rolled) || errors.As(err, &forked) || errors.As(err, &unknown) {
 		return &TrustError{err}
 	}
 	return err
@@ -114,10 +117,11 @@ func (g *Governance) declared(ctx context.Context, commit string) (*catalog.Desi
 		return known, nil
 	}
 	desired, err := g.o.Evaluate(ctx, commit)
-	var problems schema.Problems
 	if err != nil {
 		err = fmt.Errorf("commit %.12s: %w", commit, err)
-		if !errors.As(err, &problems) {
+		var problems schema.Problems
+		slow := func(p schema.Problem) bool { return p.Code == schema.OverBudget } // here, and perhaps not elsewhere
+		if !errors.As(err, &problems) || slices.ContainsFunc(problems, slow) {
 			err = &unreadError{err}
 		}
 		return nil, err
@@ -132,6 +136,9 @@ func (g *Governance) declared(ctx context.Context, commit string) (*catalog.Desi
 func (g *Governance) Roster(ctx context.Context) (*policy.Roster, error) {
 	return g.roster(ctx, g.Ledger.Policy())
 }
+
+// wrongClock is how far the clocks of two machines may be apart.
+const wrongClock = 24 * time.Hour
 
 // Turned implements ledger.Trust: it judges the receipt by which the policy or the
 // catalogue came to be another. That a machine signed it does not put it in force.
@@ -165,6 +172,16 @@ func (g *Governance) unlawful(ctx context.Context, r *ledger.Receipt) (string, e
 	}
 	if err := rulesOf(p, desired); err != nil {
 		return err.Error(), nil
+	}
+	if err := g.descends(ctx, p.Source.Commit, r.Number); err != nil {
+		var untrusted *TrustError
+		if errors.As(err, &untrusted) {
+			return err.Error(), nil
+		}
+		return "", err
+	}
+	if before := g.Ledger.Dated(r.Number, g.o.Now().Add(wrongClock)); before.Sub(r.Intent.CreatedAt) > wrongClock { // into the days of an approval that has ended
+		return fmt.Sprintf("it is dated %s, and receipts before it %s", r.Intent.CreatedAt.Format(time.RFC3339), before.Format(time.RFC3339)), nil
 	}
 	for i := range p.Batches {
 		result, of := r.Result(p.Batches[i].Digest)
@@ -310,17 +327,48 @@ func (g *Governance) LastApplied(ctx context.Context) (*plan.Last, error) {
 	return &plan.Last{Desired: desired, At: last.At}, err
 }
 
-// newestCommit is the one that the newest apply was of; "" before the first.
-func (g *Governance) newestCommit() (string, error) {
-	applies := g.Ledger.OfAct(ledger.Apply)
-	if len(applies) == 0 {
-		return "", nil
+// newestCommit is the one that the newest apply before a receipt was of; "" before
+// the first. One that carried nothing out counts for nothing, and one of a commit
+// that nobody has only until a person seals another.
+func (g *Governance) newestCommit(before int) (string, error) {
+	sealed := ""
+	for number := before - 1; number >= 0; number-- {
+		act := g.Ledger.Act(number)
+		if act != ledger.Apply && act != ledger.Seal {
+			continue
+		}
+		r, err := g.Ledger.At(number)
+		if err != nil {
+			return "", asTrust(err)
+		}
+		switch {
+		case act == ledger.Seal && sealed == "":
+			sealed = r.Intent.Commit
+		case act == ledger.Seal, !g.carriedOut(r):
+		case sealed != "" && !g.has(r.Intent.Commit):
+			return sealed, nil
+		default:
+			return r.Intent.Commit, nil
+		}
 	}
-	r, err := g.Ledger.At(slices.Max(applies))
-	if err != nil {
-		return "", err
+	return "", nil
+}
+
+// carriedOut reports whether a receipt of an apply may have carried anything out:
+// what one that is open did is not known.
+func (g *Governance) carriedOut(r *ledger.Receipt) bool {
+	if r.Outcome == nil {
+		return !g.abandoned(r)
 	}
-	return r.Intent.Commit, nil
+	return len(r.Outcome.Batches) == 0 || slices.ContainsFunc(r.Outcome.Batches, func(b ledger.Result) bool {
+		return b.State != ledger.State(NotTried) && b.State != ledger.State(Refused)
+	})
+}
+
+// has reports whether a commit is in the repository.
+func (g *Governance) has(commit string) bool {
+	_, err := g.o.Repo.ReadCommit(commit)
+	return err == nil
 }
 
 // Require gives a plan what the policy in force asks for: its requirements, and

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/veonahealth/charter/catalog"
 	"github.com/veonahealth/charter/plan"
@@ -65,7 +66,11 @@ func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
 		j.leaves[seal.Batches{Root: p.BatchesRoot, Count: len(leaves)}] = leaves
 		in.Leaves = append(in.Leaves, leaves)
 	}
-	void, err := g.voided(&c)
+	made, err := c.made()
+	if err != nil {
+		return nil, err
+	}
+	void, err := g.voided(made)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +96,7 @@ func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
 	if err := g.mandated(&in, verifier, c.Mandate); err != nil {
 		return nil, err
 	}
-	in.Spent = g.spent(verifier, j.approvals, g.Ledger.Len())
+	in.Spent = g.spent(verifier, j.approvals, g.Ledger.Len(), made)
 	j.Verdict = policy.Judge(in)
 	return j, nil
 }
@@ -99,25 +104,31 @@ func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
 // voided tells of an approval, by the plan file that was looked at, why it is void:
 // before a platform was declared recovered it was given for what is no more there,
 // whatever a later plan says. The file's digest was signed, and so its time.
-func (g *Governance) voided(c *Case) (func(file plan.Digest) string, error) {
+func (g *Governance) voided(made map[plan.Digest]time.Time) (func(file plan.Digest) string, error) {
 	recovered, err := g.recovered()
 	if err != nil || recovered.IsZero() {
 		return func(plan.Digest) string { return "" }, err
 	}
-	since := map[plan.Digest]bool{c.Digest: !c.Plan.CreatedAt.Before(recovered)}
+	return func(file plan.Digest) string {
+		if at, known := made[file]; known && !at.Before(recovered) {
+			return ""
+		}
+		return "it is void: no plan that was made since the platform was recovered is what it was given for"
+	}, nil
+}
+
+// made is when the plans were made that approvals may have been given for, by the
+// digests of their files.
+func (c *Case) made() (map[plan.Digest]time.Time, error) {
+	made := map[plan.Digest]time.Time{c.Digest: c.Plan.CreatedAt}
 	for _, p := range c.Others {
 		file, err := plan.Encode(p)
 		if err != nil {
 			return nil, err
 		}
-		since[plan.DigestOf(file)] = !p.CreatedAt.Before(recovered)
+		made[plan.DigestOf(file)] = p.CreatedAt
 	}
-	return func(file plan.Digest) string {
-		if since[file] {
-			return ""
-		}
-		return "it is void: no plan that was made since the platform was recovered is what it was given for"
-	}, nil
+	return made, nil
 }
 
 // inOrder puts every no last: an approval bears no time that could be trusted, so
@@ -256,7 +267,7 @@ func (g *Governance) whole(ctx context.Context, in *policy.Input) error {
 		return nil
 	}
 	var err error
-	in.Writers, err = g.writers(ctx, in.Plan, in.Desired)
+	in.Writers, err = g.writers(ctx, in, g.Ledger.Len())
 	return err
 }
 
@@ -332,8 +343,9 @@ func declaredRows(last *plan.Last, environment catalog.Environment) (policy.Live
 
 // spent tells whether an approval was used for a batch that a receipt says is
 // done: its bundle lies beside that receipt, or it is of the receipt's own plan, as
-// whoever signs one twice approves it once. Receipts from a number on do not count.
-func (g *Governance) spent(verifier *seal.Verifier, approvals []policy.Approval, before int) func(plan.Digest, policy.ID) bool {
+// whoever signs one twice approves it once, or of one that was made before it was
+// done. Receipts from a number on do not count; made are the times of known plans.
+func (g *Governance) spent(verifier *seal.Verifier, approvals []policy.Approval, before int, made map[plan.Digest]time.Time) func(plan.Digest, policy.ID) bool {
 	looked := map[policy.ID]plan.Digest{}
 	for i := range approvals {
 		looked[approvals[i].ID()] = approvals[i].Opened.Subject.SHA256
@@ -348,7 +360,10 @@ func (g *Governance) spent(verifier *seal.Verifier, approvals []policy.Approval,
 				used[n] = g.usedIn(n, verifier)
 			}
 			r, err := g.Ledger.At(n)
-			if used[n][approval] || err != nil || r.Intent.Plan != nil && *r.Intent.Plan == looked[approval] {
+			if used[n][approval] || err != nil || of(r, looked[approval]) {
+				return true
+			}
+			if at, known := made[looked[approval]]; known && at.Before(r.Intent.CreatedAt) {
 				return true
 			}
 		}

@@ -35,6 +35,9 @@ func (a *applier) rules() {
 	for i := range a.request.Plan.Batches {
 		if o := &a.outcomes[i]; a.request.Plan.Batches[i].Subject.OfFleet() && a.wants(i) {
 			o.State, o.Text = Done, ""
+			if a.request.InForce[a.request.Plan.Batches[i].Digest] {
+				o.State, o.Text = Already, "it is in force"
+			}
 			a.report(o)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"cuelang.org/go/cue/parser"
+
 	"github.com/veonahealth/charter/catalog"
 )
 
@@ -147,6 +149,10 @@ func (l *loader) catalogue(ctx context.Context, dir string) (*catalog.Catalog, e
 		return nil, err
 	}
 	var b binder
+	all, err = l.withImported(catalogUnit, all)
+	if err != nil {
+		return nil, err
+	}
 	c := b.catalogue(nodes[0], digestOf(all))
 	l.report(b.problems...)
 	if l.lost[dir] {
@@ -178,10 +184,44 @@ func (l *loader) loadPolicy(ctx context.Context, f *Fleet) error {
 		}
 		if s != nil {
 			sources = append(sources, s)
+			if len(s.parse(environmentUnit.Pkg)) == 0 {
+				_, _, err := (&unit{kind: environmentUnit, dir: ".", files: []*source{s}}).plain()
+				if errors.Is(err, errNotPlain) { // it may say what the other files at the top say
+					sources = append(sources, l.root.files...)
+				}
+			}
 		}
 	}
+	sources, err := l.withImported(policyUnit, sources)
 	f.Policy = digestOf(sources)
-	return nil
+	return err
+}
+
+// withImported adds to files those of the fleet's packages that they import: what is
+// approved by a digest is all that it means. What cannot be read of them is reported
+// where they are evaluated.
+func (l *loader) withImported(kind unitKind, files []*source) ([]*source, error) {
+	u := &unit{kind: kind}
+	for _, f := range files {
+		if f.syntax == nil {
+			f.parse(kind.Pkg, parser.ImportsOnly)
+		}
+		if f.syntax != nil {
+			u.files = append(u.files, f)
+		}
+	}
+	if _, err := l.resolve(u); err != nil {
+		return nil, err
+	}
+	all := slices.Clone(files)
+	for _, path := range sortedKeys(u.packages) {
+		for _, f := range u.packages[path] {
+			if !slices.ContainsFunc(all, func(s *source) bool { return s.path == f.path }) {
+				all = append(all, f)
+			}
+		}
+	}
+	return all, nil
 }
 
 // loadOrganisations keeps what it loads by the folder's hash, where it has one

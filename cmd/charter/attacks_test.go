@@ -377,6 +377,7 @@ func attacks() map[string]func(*siege, *ground) {
 		"a row that is called by another":        attackMapper,
 		"a ledger that was put back":             attackLedger,
 		"a ledger that was cut and goes on":      attackByCut,
+		"a ledger that was cut and outgrown":     attackByLength,
 		"a policy by a machine's word":           attackByMachine,
 		"a policy by an approval that was used":  attackByOldPolicy,
 		"a ledger of the attacker's own":         attackRoot,
@@ -834,6 +835,30 @@ func attackByCut(s *siege, g *ground) {
 	other.fails(exitTrust, "rolled back", "drift", "-C", other.path("fleet"))
 }
 
+// attackByLength cuts the ledger and goes on with more receipts than it had, so that
+// the longest copy is the thief's.
+func attackByLength(s *siege, g *ground) {
+	s.declare(`grants: ward: reason: "bought"`)
+	s.ship("ward")
+	s.git("fleet", "push", "-q", "origin", "main")
+	honest := s.git("origin.git", "rev-parse", auditBranch)
+	s.git("origin.git", "update-ref", auditBranch, auditBranch+"~2")
+	for range 3 {
+		s.goesOn(g, ledger.Draft{Intent: ledger.Intent{Act: ledger.Recover, Reason: "restored"}}, ledger.Results{})
+	}
+	forged := s.git("origin.git", "rev-parse", auditBranch)
+	s.fails(exitTrust, "rewritten", "plan", "-C", s.path("fleet"))
+	s.fails(exitTrust, "go two ways", "audit", "restore", "-C", s.path("fleet"))
+	if here, there := s.git("fleet", "rev-parse", auditBranch), s.git("origin.git", "rev-parse", auditBranch); here != honest || there != forged {
+		s.t.Errorf("a copy was moved: %s, %s", here, there)
+	}
+	s.fails(exitDone, "stood in another copy", "audit", "restore", s.path("fleet"), "-C", s.path("fleet"))
+	if there := s.git("origin.git", "rev-parse", auditBranch); there != honest {
+		s.t.Errorf("the ledger is at %s, want %s", there, honest)
+	}
+	s.must("audit", "verify", "-C", s.path("fleet"))
+}
+
 // goesOn writes a receipt with the applier's key, as whoever stole it would.
 func (s *siege) goesOn(g *ground, d ledger.Draft, done ledger.Results) {
 	s.t.Helper()
@@ -897,17 +922,23 @@ func attackByMachine(s *siege, g *ground) {
 // an applier's key and the approval of that time.
 func attackByOldPolicy(s *siege, g *ground) {
 	s.edit("policy/people.cue", `eve@example.org", roles: []`, `eve@example.org", roles: ["all"]`)
-	file := s.ship("eve may all")
-	p := s.decoded(file)
+	monday := s.ship("eve may all")
 	s.edit("policy/people.cue", `eve@example.org", roles: ["all"]`, `eve@example.org", roles: []`)
 	s.ship("eve may nothing")
+	s.edit("policy/people.cue", `eve@example.org", roles: []`, `eve@example.org", roles: ["all"]`)
+	s.commit("eve may all again")
+	file := s.plan("wednesday")
+	p := s.decoded(file)
+	if p.BatchesRoot != s.decoded(monday).BatchesRoot {
+		s.t.Fatal("it is another batch")
+	}
 	s.git("fleet", "push", "-q", "origin", "main")
 
 	after, err := plan.ParseDigest(p.Batches[0].Changes[0].After)
 	check(s.t, err)
 	const name = "plan.json.bob.sigstore.json"
 	d := ledger.Draft{
-		Plan: s.read(filepath.Base(file)), Files: map[string][]byte{name: s.read(filepath.Base(file) + ".bob.sigstore.json")},
+		Plan: s.read(filepath.Base(file)), Files: map[string][]byte{name: s.read(filepath.Base(monday) + ".bob.sigstore.json")},
 		Intent: ledger.Intent{
 			Act: ledger.Apply, Reason: "x", Commit: p.Source.Commit, Tree: p.Source.Tree,
 			Batches:   []ledger.Batch{{Digest: p.Batches[0].Digest, Subject: plan.Policy}},

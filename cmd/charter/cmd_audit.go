@@ -116,8 +116,9 @@ func (a *app) newAuditRestore() *cobra.Command {
 		Long: `Audit restore looks for the longest copy of the ledger that verifies from the root
 on, in this clone, on the remote and in FROM (a folder or URL), and puts it back
 where receipts were lost, or were added that do not hold: altered, signed by who may
-not, or with a policy that nobody approved. Nothing that verifies is thrown away
-unnamed.`,
+not, or with a policy that nobody approved. Where two copies verify and go two ways,
+FROM says which is the one, and may be this clone's own folder. What is given up
+that verifies is named.`,
 		Example: "  charter audit restore ../other-clone --root $ROOT",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -152,11 +153,11 @@ func (a *app) auditRestore(ctx context.Context, o *auditOptions, from string) er
 	}, from)
 	var unjudged *ledger.UnjudgedError
 	if errors.As(err, &unjudged) {
-		hint := "bring what is missing: git fetch --all, or --unshallow"
-		if unjudged.Number > 0 {
-			hint += fmt.Sprintf("; what nobody has is forged, and is taken away by git push --force origin %.12s~1:%s", unjudged.Commit, ledger.Branch(environment))
-		}
-		return failHint(exitFailed, hint, "nothing was moved: %w", err)
+		return failHint(exitFailed, "git fetch --all or --unshallow brings what is missing, and another clone has what is damaged here", "nothing was moved: %w", err)
+	}
+	var parted *ledger.PartedError
+	if errors.As(err, &parted) {
+		return failHint(exitTrust, "the platform's audit trail names the receipts that wrote (charter plan tells of one that is missing); charter audit restore FROM takes the copy of FROM, which may be this clone's own folder", "nothing was moved: %w", err)
 	}
 	if err != nil {
 		return err
@@ -170,7 +171,7 @@ func (a *app) auditRestore(ctx context.Context, o *auditOptions, from string) er
 	}
 	fmt.Fprintf(a.stdout, "the ledger was at %.12s, and is put back to %.12s with %d receipts\n", orNone(did.Was), did.Now, did.Receipts)
 	for _, id := range did.Given {
-		a.note("receipt %s stood on the branch as it was, and does not now: somebody had gone on after the loss", id)
+		a.note("receipt %s stood in another copy, and does not on the branch now: somebody had gone on after the loss", id)
 	}
 	return nil
 }

@@ -31,9 +31,9 @@ type Writer struct {
 // Draft is a receipt to be begun.
 type Draft struct {
 	// Intent says what is about to be done. The ledger itself fills in the fields
-	// By, Catalog, CreatedAt, Environment, Files, FormatVersion, Kind, Number,
-	// Plan, Policy (but of a founding, where Policy and Catalog are what it pins),
-	// Previous and PreviousOutcome.
+	// By, Catalog, Environment, Files, FormatVersion, Kind, Number, Plan, Policy (but
+	// of a founding, where Policy and Catalog are what it pins), Previous,
+	// PreviousOutcome, and CreatedAt where it is zero.
 	Intent Intent
 	Plan   []byte            // the plan file; nil where there is none
 	Files  map[string][]byte // bundles and statements by their names
@@ -231,7 +231,10 @@ func begin(repo *source.Repository, x *index, w Writer, d Draft) (*begun, error)
 // fill completes an intent with what the ledger knows, and gathers its files.
 func fill(x *index, w Writer, d Draft) (*Intent, map[string][]byte) {
 	i := d.Intent
-	i.By, i.CreatedAt = w.By, w.Now().UTC().Truncate(time.Second)
+	i.By = w.By
+	if i.CreatedAt.IsZero() {
+		i.CreatedAt = w.Now().UTC().Truncate(time.Second)
+	}
 	i.Environment, i.FormatVersion, i.Kind, i.Number = x.Environment, FormatVersion, intentKind, x.count()
 	i.Plan, i.Previous, i.PreviousOutcome = nil, nil, nil
 	if i.Number > 0 {

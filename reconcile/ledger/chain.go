@@ -67,7 +67,7 @@ func (c *chain) refuse(commit string, err error) error {
 	switch {
 	case errors.As(err, &unjudged):
 		return &UnjudgedError{Number: number, Commit: commit, Err: unjudged.Err}
-	case errors.Is(err, source.ErrAbsent):
+	case errors.Is(err, source.ErrAbsent), errors.Is(err, source.ErrUnreadable):
 		return &UnjudgedError{Number: number, Commit: commit, Err: err}
 	}
 	return &TamperError{Number: number, Commit: commit, Err: err}
@@ -147,7 +147,7 @@ func (c *chain) takeIntent(ctx context.Context, commit *source.CommitData, files
 	if err := c.adds(files, number, want); err != nil {
 		return err
 	}
-	c.index.begin(id, i, commit.Hash)
+	c.index.begin(id, i, commit)
 	c.newest = &Receipt{Number: number, ID: id, Intent: i, IntentCommit: commit.Hash}
 	return nil
 }
@@ -203,7 +203,7 @@ func (c *chain) takeOutcome(ctx context.Context, commit *source.CommitData, file
 			return err
 		}
 	}
-	c.index.finish(r.Intent, o, digest, commit.Hash)
+	c.index.finish(r.Intent, o, digest, commit)
 	c.newest = &closed
 	return nil
 }

@@ -126,6 +126,9 @@ func (i *Intent) check() error {
 			return fmt.Errorf("bundle %.80q is not beside it", a.Bundle)
 		}
 	}
+	if i.Act == Apply && i.Commit == "" {
+		return errors.New("it carries out what no commit declares")
+	}
 	if i.Commit != "" && !commitForm.MatchString(i.Commit) {
 		return fmt.Errorf("its commit %.80q is none", i.Commit)
 	}

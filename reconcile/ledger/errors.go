@@ -66,6 +66,13 @@ func (e *ForkedError) Error() string {
 	return fmt.Sprintf("the ledger was rewritten: %s has seen commit %s, which commit %s does not descend from", e.By, e.Seen, e.Now)
 }
 
+// PartedError says that two copies of the ledger verify, and go two ways.
+type PartedError struct{ One, Other string } // their newest commits
+
+func (e *PartedError) Error() string {
+	return fmt.Sprintf("two copies of the ledger verify and go two ways, to commit %s and to %s", e.One, e.Other)
+}
+
 // OpenError says that the newest receipt has no outcome yet: its work is under
 // way, or was cut off.
 type OpenError struct{ Receipt *Receipt }

@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/veonahealth/charter/plan"
+	"github.com/veonahealth/charter/reconcile/source"
 )
 
 // indexFormat changes whenever the index does.
-const indexFormat = 5
+const indexFormat = 6
 
 // index is what is known of the receipts up to a commit, all of it verified. It
 // is kept in a cache, so that none of them is read again to answer which one a
@@ -32,6 +33,7 @@ type index struct {
 	Acts                 []Act
 
 	Commits         []byte      // of the branch: an intent's, its outcome's, the next intent's
+	Dates           []int64     // that those commits bear, in seconds
 	Outcome         plan.Digest // of the newest receipt's outcome
 	Open            bool        // the newest receipt has none
 	Policy, Catalog Pin         // in force after the newest outcome
@@ -109,7 +111,7 @@ func lastAt(column []byte, digest [sha256.Size]byte) (int, bool) {
 func stateNumber(s State) int { return slices.Index(known(), s) }
 
 // begin notes a receipt's intent.
-func (x *index) begin(id ID, i *Intent, commit string) {
+func (x *index) begin(id ID, i *Intent, commit *source.CommitData) {
 	x.IDs = append(x.IDs, id[:]...)
 	var of plan.Digest
 	if i.Plan != nil {
@@ -129,7 +131,7 @@ func (x *index) begin(id ID, i *Intent, commit string) {
 }
 
 // finish notes the outcome of the newest receipt.
-func (x *index) finish(i *Intent, o *Outcome, digest plan.Digest, commit string) {
+func (x *index) finish(i *Intent, o *Outcome, digest plan.Digest, commit *source.CommitData) {
 	number := x.count() - 1
 	for n, result := range o.Batches {
 		x.Digests = append(x.Digests, result.Digest[:]...)
@@ -147,9 +149,9 @@ func (x *index) finish(i *Intent, o *Outcome, digest plan.Digest, commit string)
 	x.step(commit)
 }
 
-func (x *index) step(commit string) {
-	x.Commits = withCommit(x.Commits, commit)
-	x.Tip = commit
+func (x *index) step(commit *source.CommitData) {
+	x.Commits, x.Dates = withCommit(x.Commits, commit.Hash), append(x.Dates, commit.When.Unix())
+	x.Tip = commit.Hash
 }
 
 // name returns the place of a tenant's name.

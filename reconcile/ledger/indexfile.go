@@ -30,7 +30,7 @@ type keptIndex struct {
 func (x *index) columns() []column {
 	return []column{
 		of[byte]{&x.IDs}, of[byte]{&x.Plans}, of[byte]{&x.Declared}, of[byte]{&x.Commits}, of[byte]{&x.Digests}, of[byte]{&x.States},
-		of[int64]{&x.Seconds}, of[int32]{&x.Nanoseconds}, of[int32]{&x.Numbers}, of[int32]{&x.Tenants},
+		of[int64]{&x.Dates}, of[int64]{&x.Seconds}, of[int32]{&x.Nanoseconds}, of[int32]{&x.Numbers}, of[int32]{&x.Tenants},
 	}
 }
 
@@ -124,7 +124,7 @@ func (x *index) whole(environment string, root ID) bool {
 		commits--
 	}
 	return x.Format == indexFormat && x.Environment == environment && x.Root == root && n > 0 &&
-		len(x.IDs) == n*sha256.Size && len(x.Plans) == n*sha256.Size && len(x.Declared) == n*hashLen && len(x.Seconds) == n && len(x.Nanoseconds) == n && len(x.Commits) == commits*hashLen &&
+		len(x.IDs) == n*sha256.Size && len(x.Plans) == n*sha256.Size && len(x.Declared) == n*hashLen && len(x.Seconds) == n && len(x.Nanoseconds) == n && len(x.Commits) == commits*hashLen && len(x.Dates) == commits &&
 		len(x.Digests) == lines*sha256.Size && len(x.States) == lines && len(x.Tenants) == lines &&
 		x.commit(commits-1) == x.Tip && x.id(0) == root
 }

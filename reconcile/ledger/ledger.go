@@ -227,6 +227,21 @@ func (l *Ledger) Carried(of plan.Digest) (*Receipt, bool, error) {
 	return r, err == nil, err
 }
 
+// Dated returns the latest date, but for those after a limit, that a commit bears of
+// the receipts before a number; zero where there is none. Each is its signer's word.
+func (l *Ledger) Dated(before int, limit time.Time) time.Time {
+	var latest int64
+	for _, date := range l.chain.index.Dates[:min(2*before, len(l.chain.index.Dates))] {
+		if date <= limit.Unix() {
+			latest = max(latest, date)
+		}
+	}
+	if latest == 0 {
+		return time.Time{}
+	}
+	return time.Unix(latest, 0).UTC()
+}
+
 // Receipts yields all receipts, newest first. After an error it yields nothing
 // more.
 func (l *Ledger) Receipts() iter.Seq2[*Receipt, error] {
@@ -258,6 +273,9 @@ func (l *Ledger) OfTenant(tenant string) []int { return l.chain.index.ofTenant(t
 // editions and organisations.
 func (l *Ledger) Named() []string { return slices.Clone(l.chain.index.Names) }
 
+// Act is what the receipt of a number does.
+func (l *Ledger) Act(number int) Act { return l.chain.index.Acts[number] }
+
 // OfAct returns the numbers of the receipts of an act, oldest first.
 func (l *Ledger) OfAct(act Act) []int {
 	var numbers []int
@@ -272,6 +290,12 @@ func (l *Ledger) OfAct(act Act) []int {
 // Spent returns the numbers of the receipts in which a batch was done, oldest
 // first. Where there is one, approvals of it count no more.
 func (l *Ledger) Spent(batch plan.Digest) []int { return l.chain.index.inState(batch, Done) }
+
+// Settled returns the numbers of the receipts in which a batch was done, or was as
+// planned already.
+func (l *Ledger) Settled(batch plan.Digest) []int {
+	return append(l.chain.index.inState(batch, Done), l.chain.index.inState(batch, Already)...)
+}
 
 // Scheduled returns the numbers of the receipts that scheduled an entry, oldest
 // first.

@@ -1,9 +1,11 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/veonahealth/charter/reconcile/source"
 )
@@ -17,8 +19,8 @@ type Restored struct {
 	// Refused is why the branch as it was goes no further than it verifies; nil where
 	// all of it does.
 	Refused error
-	// Given lists the receipts that verified on the branch as it was and are not
-	// on it now: somebody had gone on after a rollback.
+	// Given lists the receipts that verified in another copy and are not on the branch
+	// now: somebody had gone on after a rollback.
 	Given []ID
 }
 
@@ -26,8 +28,9 @@ type Restored struct {
 // of another repository where from, a folder or URL, is not "", and of what is
 // on the branch now. It gives ErrNotFounded where no copy verifies at all, and a
 // source.RejectedError where the remote does not let its branch be moved so. Where
-// a copy could not be judged it gives an UnjudgedError, and moves nothing: what is
-// not known of a receipt is no reason to take it away.
+// a copy could not be judged it gives an UnjudgedError, and where two that verify go
+// two ways, and from does not say which is the one, a PartedError: it moves nothing
+// for what is not known.
 func Restore(ctx context.Context, o Options, from string) (Restored, error) {
 	p, err := newPlace(o.Repo)
 	if err != nil {
@@ -38,7 +41,7 @@ func Restore(ctx context.Context, o Options, from string) (Restored, error) {
 	if err != nil {
 		return Restored{}, err
 	}
-	copies, err := o.copies(ctx, from)
+	own, named, err := o.copies(ctx, from)
 	if err != nil {
 		return Restored{}, err
 	}
@@ -46,20 +49,47 @@ func Restore(ctx context.Context, o Options, from string) (Restored, error) {
 	if err != nil {
 		return Restored{}, err
 	}
-	best := now
-	for _, tip := range copies {
+	all := []*index{now}
+	for _, tip := range own {
 		x, _, err := o.verified(ctx, tip)
 		if err != nil {
 			return Restored{}, err
 		}
-		if len(x.Commits) > len(best.Commits) {
+		all = append(all, x)
+	}
+	best := newIndex(o.Environment.String(), o.Root)
+	for _, tip := range named {
+		x, _, err := o.verified(ctx, tip)
+		if err != nil {
+			return Restored{}, err
+		}
+		if all = append(all, x); len(x.Commits) > len(best.Commits) {
+			best = x
+		}
+	}
+	chosen := best.Tip != ""
+	for _, x := range all {
+		if x.extends(best) {
 			best = x
 		}
 	}
 	if best.Tip == "" {
 		return Restored{}, fmt.Errorf("%w in any copy", ErrNotFounded)
 	}
-	done := Restored{Was: was, Now: best.Tip, Receipts: best.count(), Refused: refused, Given: now.beyond(best)}
+	done := Restored{Was: was, Now: best.Tip, Receipts: best.count(), Refused: refused}
+	for _, x := range all {
+		if best.extends(x) || x.Tip == best.Tip {
+			continue
+		}
+		if !chosen {
+			return Restored{}, &PartedError{One: best.Tip, Other: x.Tip}
+		}
+		for _, id := range x.beyond(best) {
+			if !slices.Contains(done.Given, id) {
+				done.Given = append(done.Given, id)
+			}
+		}
+	}
 	if best.Tip != was {
 		if err := p.move(ctx, source.Update{Name: name, Old: was, New: best.Tip}); err != nil {
 			return Restored{}, err
@@ -68,28 +98,33 @@ func Restore(ctx context.Context, o Options, from string) (Restored, error) {
 	return done, errors.Join(o.remember(best.Tip), best.save(o.Cache))
 }
 
-// copies are the newest commits of the copies that are at hand.
-func (o *Options) copies(ctx context.Context, from string) ([]string, error) {
+// extends reports whether an index goes on from another one.
+func (x *index) extends(other *index) bool {
+	return len(x.Commits) > len(other.Commits) && bytes.Equal(x.Commits[:len(other.Commits)], other.Commits)
+}
+
+// copies are the newest commits of the copies that are at hand, and of those that
+// are named.
+func (o *Options) copies(ctx context.Context, from string) (own, named []string, err error) {
 	names := []string{Branch(o.Environment), tracking(o.Environment)}
-	var tips []string
 	for _, name := range names {
 		tip, err := o.Repo.Ref(name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		tips = append(tips, tip)
+		own = append(own, tip)
 	}
 	if from == "" {
-		return tips, nil
+		return own, nil, nil
 	}
 	found, err := o.Repo.FetchFrom(ctx, from, nil, names...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, name := range names {
-		tips = append(tips, found[name])
+		named = append(named, found[name])
 	}
-	return tips, nil
+	return own, named, nil
 }
 
 // verified verifies a copy from the root on, as far as all is well, and says why no

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/veonahealth/charter/reconcile/ledger"
@@ -54,13 +55,25 @@ func TestAClonesOwnCopyIsPushedBack(t *testing.T) {
 	}
 }
 
-func TestReceiptsThatARestoreGivesUpAreNamed(t *testing.T) {
-	s, o, _ := seen(t, "")
+func TestOfTwoCopiesThatPartTheNamedOneIsTaken(t *testing.T) {
+	s, o, dir := seen(t, "")
+	whole := git(t, dir, "rev-parse", branch)
 	git(t, s.bare, "update-ref", branch, branch+"~4")
 	l, _ := s.open(t)
-	given := carry(t, l, s.who.writer, draft("meanwhile", "kisumu"))
-	done, err := ledger.Restore(t.Context(), o, "")
-	if err != nil || len(done.Given) != 1 || done.Given[0] != given.ID {
+	var given []ledger.ID
+	for n := range 3 { // longer than the other one
+		given = append(given, carry(t, l, s.who.writer, draft(fmt.Sprint("meanwhile ", n), "kisumu")).ID)
+	}
+	there := git(t, s.bare, "rev-parse", branch)
+	var parted *ledger.PartedError
+	if done, err := ledger.Restore(t.Context(), o, ""); !errors.As(err, &parted) {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if here, now := git(t, dir, "rev-parse", branch), git(t, s.bare, "rev-parse", branch); here != whole || now != there {
+		t.Errorf("a copy was moved: %s, %s", here, now)
+	}
+	done, err := ledger.Restore(t.Context(), o, dir)
+	if err != nil || fmt.Sprint(done.Given) != fmt.Sprint(given) || done.Now != whole || git(t, s.bare, "rev-parse", branch) != whole {
 		t.Errorf("%+v, %v", done, err)
 	}
 }

@@ -20,8 +20,10 @@ const (
 	maxPacks = 200      // that are held open
 	maxChain = 5000     // deltas of one object: git itself makes no more than 4095
 	maxBases = 32 << 20 // bytes of what deltas were made from, kept for the next
-	// maxDeltas is by how many bytes what an object is made from may be more than it.
+	// maxDeltas is by how many bytes what an object is made from may be more than it,
+	// and maxMade how many may be made on the way.
 	maxDeltas = 128 << 20
+	maxMade   = 2 << 30
 )
 
 // errForeign says that go-git is to be asked about an object: it is in no pack, or
@@ -193,6 +195,7 @@ func (p *packs) at(from place, most int64) (content, error) {
 		places []place
 		base   content
 		limit  = most + maxDeltas
+		made   = most + maxMade
 	)
 	for {
 		if known, found := p.base(from); found {
@@ -207,7 +210,7 @@ func (p *packs) at(from place, most int64) (content, error) {
 		case !h.delta() && len(deltas) == 0 && h.size > most:
 			return content{}, &sizeError{h.size, most}
 		case h.size > limit, len(deltas) == maxChain:
-			return content{}, errForeign
+			return content{}, errPack
 		}
 		data, err := from.in.inflate(h)
 		if err != nil {
@@ -226,10 +229,10 @@ func (p *packs) at(from place, most int64) (content, error) {
 			return content{}, err
 		case len(deltas) == 0 && size > most:
 			return content{}, &sizeError{size, most}
-		case size > limit:
-			return content{}, errForeign
+		case size > limit, size > made:
+			return content{}, errPack
 		}
-		limit -= int64(len(data))
+		limit, made = limit-int64(len(data)), made-size
 		deltas, places = append(deltas, data), append(places, from)
 		if from, err = from.in.baseOf(h); err != nil {
 			return content{}, err

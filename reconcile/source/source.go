@@ -75,10 +75,10 @@ const maxWhole = 64 << 20
 // EncodedObject implements storer.EncodedObjectStorer.
 func (h *handle) EncodedObject(kind plumbing.ObjectType, hash plumbing.Hash) (plumbing.EncodedObject, error) {
 	c, err := h.packs.read(kind, hash, maxWhole)
-	if errors.Is(err, plumbing.ErrObjectNotFound) {
-		return nil, err
-	} else if err != nil {
+	if errors.Is(err, errForeign) {
 		return h.Storage.EncodedObject(kind, hash)
+	} else if err != nil {
+		return nil, err
 	}
 	o := &plumbing.MemoryObject{}
 	o.SetType(c.kind)
@@ -89,19 +89,19 @@ func (h *handle) EncodedObject(kind plumbing.ObjectType, hash plumbing.Hash) (pl
 // EncodedObjectSize implements storer.EncodedObjectStorer.
 func (h *handle) EncodedObjectSize(hash plumbing.Hash) (int64, error) {
 	size, err := h.packs.size(hash)
-	if err == nil || errors.Is(err, plumbing.ErrObjectNotFound) {
-		return size, err
+	if errors.Is(err, errForeign) {
+		return h.Storage.EncodedObjectSize(hash)
 	}
-	return h.Storage.EncodedObjectSize(hash)
+	return size, err
 }
 
 // HasEncodedObject implements storer.EncodedObjectStorer.
 func (h *handle) HasEncodedObject(hash plumbing.Hash) error {
 	_, err := h.packs.locate(hash)
-	if err == nil || errors.Is(err, plumbing.ErrObjectNotFound) {
-		return err
+	if errors.Is(err, errForeign) {
+		return h.Storage.HasEncodedObject(hash)
 	}
-	return h.Storage.HasEncodedObject(hash)
+	return err
 }
 
 // Commit is a commit by its hashes, in hexadecimal.
@@ -229,12 +229,15 @@ func (r *Repository) whyNot(revision string, err error) error {
 // ErrAbsent says that an object is not in the repository.
 var ErrAbsent = errors.New("is not in the repository")
 
+// ErrUnreadable says that an object is there and cannot be read, as on a bad disk.
+var ErrUnreadable = errors.New("cannot be read")
+
 // explain names an object that is not there.
 func explain(err error, hash plumbing.Hash) error {
 	if errors.Is(err, plumbing.ErrObjectNotFound) {
 		return fmt.Errorf("object %s %w: a shallow or partial clone may have left it on the server", hash, ErrAbsent)
 	}
-	return fmt.Errorf("object %s: %w", hash, err)
+	return fmt.Errorf("object %s %w (git fsck tells more): %w", hash, ErrUnreadable, err)
 }
 
 // ref returns the full name of the reference that a revision is, or "".

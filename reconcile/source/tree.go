@@ -342,7 +342,7 @@ func (f *Files) size(hash plumbing.Hash) (int64, error) {
 func (f *Files) read(kind plumbing.ObjectType, hash plumbing.Hash, most int64) ([]byte, error) {
 	c, err := f.repo.packs.read(kind, hash, most)
 	var large *sizeError
-	if err != nil && !errors.As(err, &large) && !errors.Is(err, plumbing.ErrObjectNotFound) {
+	if errors.Is(err, errForeign) {
 		c, err = f.unpacked(kind, hash, most)
 	}
 	switch {
@@ -351,7 +351,7 @@ func (f *Files) read(kind plumbing.ObjectType, hash plumbing.Hash, most int64) (
 	case err != nil:
 		return nil, explain(err, hash)
 	case c.name() != hash:
-		return nil, fmt.Errorf("object %s is damaged: its content has another hash; git fsck tells more", hash)
+		return nil, explain(errors.New("its content has another hash"), hash)
 	}
 	return c.data, nil
 }
