@@ -15,8 +15,8 @@ import (
 // AuditReport is what a reading of the whole ledger found. That it could be read
 // says already that its chain and the signatures of its commits hold.
 type AuditReport struct {
-	// Doubts are what hold by the policy of their day, and would not by that of
-	// today: a key that was revoked since had signed. People look at them.
+	// Doubts are what hold by the policy of their day, and people look at: a key that was
+	// revoked since had signed, or somebody broke a brake's glass.
 	Doubts   []AuditFault `json:"doubts"`
 	Faults   []AuditFault `json:"faults"`
 	Live     *LiveAudit   `json:"live"` // null where no platform was asked
@@ -49,6 +49,13 @@ func (g *Governance) Audit(ctx context.Context) (*AuditReport, error) {
 		}
 		if text != "" {
 			report.Faults = append(report.Faults, AuditFault{r.Number, r.ID.String(), text})
+		}
+		broken, err := g.glassOf(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range broken {
+			report.Doubts = append(report.Doubts, AuditFault{r.Number, r.ID.String(), b.String()})
 		}
 		for _, text := range g.doubts(today, r) {
 			report.Doubts = append(report.Doubts, AuditFault{r.Number, r.ID.String(), text})
@@ -135,7 +142,7 @@ func (g *Governance) rejudge(ctx context.Context, r *ledger.Receipt) (*plan.Plan
 	in := policy.Input{
 		Plan: p, PlanDigest: plan.DigestOf(data), Roster: roster, Now: r.Intent.CreatedAt, Environment: g.o.Environment,
 		Desired: desired, Approvals: approvals, Leaves: [][]plan.Digest{p.Leaves()}, Mandate: mandate,
-		Spent: g.spent(roster.Verifier(), approvals, r.Number, map[plan.Digest]time.Time{plan.DigestOf(data): p.CreatedAt}),
+		Spent: g.spent(p, roster.Verifier(), approvals, r.Number, map[plan.Digest]time.Time{plan.DigestOf(data): p.CreatedAt}),
 	}
 	if _, err := g.scheduled(&in, &Judgement{leaves: map[seal.Batches][]plan.Digest{}}); err != nil {
 		return p, nil, "", err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,43 @@ func (j *Judgement) glass(in *policy.Input, verifier *seal.Verifier, b Bundle, e
 // shownFor is for how long broken glass that nobody has reviewed is shown.
 const shownFor = 366 * 24 * time.Hour
 
+// Glass is that somebody broke a brake's glass for what a receipt carried out.
+type Glass struct {
+	By     string `json:"by"` // as the policy of the day names them
+	Reason string `json:"reason"`
+}
+
+func (b Glass) String() string { return b.By + " broke the glass: " + b.Reason }
+
+// glassOf tells who broke the glass for a receipt, by the policy of its day.
+func (g *Governance) glassOf(ctx context.Context, r *ledger.Receipt) ([]Glass, error) {
+	if !slices.ContainsFunc(r.Intent.Files, func(f ledger.File) bool { return isGlass(f.Name) }) {
+		return []Glass{}, nil
+	}
+	roster, err := g.roster(ctx, r.Intent.Policy)
+	if err != nil {
+		return nil, err
+	}
+	var in policy.Input
+	if err := g.beside(r, &in, roster.Verifier()); err != nil {
+		return nil, err
+	}
+	return told(roster, in.BreakGlass, r.Intent.CreatedAt), nil
+}
+
+// told tells statements by those whom a roster knows at a time.
+func told(roster *policy.Roster, statements []policy.BreakGlass, at time.Time) []Glass {
+	list := []Glass{}
+	for i := range statements {
+		b := Glass{By: statements[i].Signer.Short(), Reason: statements[i].Reason}
+		if h, err := roster.Holder(statements[i].Signer, at); err == nil {
+			b.By = h.ID()
+		}
+		list = append(list, b)
+	}
+	return list
+}
+
 // Broken lists the receipts for which somebody broke a brake's glass and that
 // nobody else has reviewed since, newest first, each with who and why. A review is a
 // seal: whoever signs it has looked at what came before.
@@ -57,27 +95,20 @@ func (g *Governance) Broken(ctx context.Context) ([]string, error) {
 		if r.Intent.Act == ledger.Seal {
 			reviewers[r.Intent.By.ID] = true
 		}
-		roster, err := g.roster(ctx, r.Intent.Policy)
+		broken, err := g.glassOf(ctx, r)
 		if err != nil {
 			return nil, err
 		}
-		var in policy.Input
-		if err := g.beside(r, &in, roster.Verifier()); err != nil {
-			return nil, err
-		}
-		for i := range in.BreakGlass {
-			who := in.BreakGlass[i].Signer.Short()
-			if h, err := roster.Holder(in.BreakGlass[i].Signer, r.Intent.CreatedAt); err == nil {
-				who = h.ID()
+		for _, b := range broken {
+			if !others(reviewers, b.By) {
+				list = append(list, fmt.Sprintf("receipt %d of %s: %s", r.Number, r.Intent.CreatedAt.Format(time.RFC3339), b))
 			}
-			if others(reviewers, who) {
-				continue
-			}
-			list = append(list, fmt.Sprintf("receipt %d of %s: %s broke the glass: %s", r.Number, r.Intent.CreatedAt.Format(time.RFC3339), who, in.BreakGlass[i].Reason))
 		}
 	}
 	return list, nil
 }
+
+func isGlass(name string) bool { return strings.HasPrefix(name, glassFile) }
 
 // others reports whether somebody else than one is among some.
 func others(people map[string]bool, one string) bool {
@@ -123,7 +154,6 @@ func (j *Judgement) keepBeside(files map[string][]byte, p *plan.Plan) {
 
 // beside reads what keepBeside kept.
 func (g *Governance) beside(r *ledger.Receipt, in *policy.Input, verifier *seal.Verifier) error {
-	isGlass := func(name string) bool { return strings.HasPrefix(name, glassFile) }
 	for f, err := range g.files(r, func(name string) bool { return isGlass(name) || strings.HasPrefix(name, leavesFile) }) {
 		if err != nil {
 			return err

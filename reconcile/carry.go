@@ -64,7 +64,7 @@ func (g *Governance) Carry(ctx context.Context, e EHR, o Order) (*Carried, error
 	if err := CheckTime(o.Plan, now); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(g.replayed(o.Plan, digest), g.standing(o.Plan)); err != nil {
+	if err := errors.Join(g.Replayed(o.Plan, digest), g.standing(o.Plan)); err != nil {
 		return nil, err
 	}
 	writer, err := g.writer(ctx, o.Signer, o.Author, ledger.Apply)
@@ -231,14 +231,14 @@ func (g *Governance) begin(ctx context.Context, e EHR, w ledger.Writer, o Order,
 	if r, err := g.resume(ctx, e, w, digest); r != nil || err != nil {
 		return r, err
 	}
-	if err := g.replayed(o.Plan, digest); err != nil {
+	if err := g.Replayed(o.Plan, digest); err != nil {
 		return nil, err
 	}
 	draft := ledger.Draft{Plan: o.File, Files: map[string][]byte{}, Intent: ledger.Intent{
 		Act: ledger.Apply, At: o.Plan.At, Audit: t.Head, Batches: j.batches(o), Commit: o.Plan.Source.Commit, Tree: o.Plan.Source.Tree,
 		Instance: o.Plan.Instance, Only: only(o.Only), Approvals: []ledger.Approval{}, CreatedAt: g.o.Now(),
 	}, Holds: func(*ledger.Ledger) error {
-		return errors.Join(g.Ancestry(ctx, o.Plan.Source.Commit), g.replayed(o.Plan, digest))
+		return errors.Join(g.Ancestry(ctx, o.Plan.Source.Commit), g.Replayed(o.Plan, digest))
 	}}
 	roster, err := g.Roster(ctx)
 	if err != nil {
@@ -441,8 +441,9 @@ func (g *Governance) settle(ctx context.Context, e EHR, w ledger.Writer, r *ledg
 	return asTrust(g.Ledger.Outcome(ctx, w, r.ID, results))
 }
 
-// replayed refuses a plan that receipts say was carried out whole.
-func (g *Governance) replayed(p *plan.Plan, digest plan.Digest) error {
+// Replayed refuses, with a ReplayedError, a plan that receipts say was carried out
+// whole.
+func (g *Governance) Replayed(p *plan.Plan, digest plan.Digest) error {
 	newest, found, err := g.Ledger.Carried(digest)
 	if err != nil || !found || newest.Outcome == nil {
 		return asTrust(err)

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -54,4 +55,25 @@ func (g *Governance) Discount(ctx context.Context, p *plan.Plan, file plan.Diges
 		changes = nil
 	}
 	return reasons, changes, nil
+}
+
+// DiscountGlass says why breaking a brake's glass does not count, by the policy that is
+// in force; "" where it may.
+func (g *Governance) DiscountGlass(ctx context.Context, signer seal.Fingerprint) (string, error) {
+	roster, err := g.Roster(ctx)
+	if err != nil {
+		return "", err
+	}
+	terms := roster.Policy().BreakGlass
+	if terms == nil {
+		return "the policy has no break_glass: nobody may break the glass of a brake", nil
+	}
+	person, err := roster.Person(signer, g.o.Now())
+	switch {
+	case err != nil:
+		return err.Error(), nil
+	case !slices.Contains(terms.People, person.ID):
+		return fmt.Sprintf("%s is not among those whose word breaks a glass: %s", person.ID, strings.Join(terms.People, ", ")), nil
+	}
+	return "", nil
 }

@@ -22,6 +22,7 @@ type Deed struct {
 	Commit     string      `json:"commit"`      // of the declarations; "" where none is concerned
 	CreatedAt  time.Time   `json:"created_at"`  // when it was begun
 	FinishedAt *time.Time  `json:"finished_at"` // null while it is open
+	Glass      []Glass     `json:"glass"`       // who broke a brake's glass for it
 	Number     int         `json:"number"`
 	Plan       string      `json:"plan"` // its digest; "" where there is none
 	Reason     string      `json:"reason"`
@@ -57,8 +58,8 @@ func (g *Governance) Deeds(ctx context.Context, f DeedFilter) iter.Seq2[*Deed, e
 			if err == nil {
 				err = ctx.Err()
 			}
-			if err == nil && f.chooses(r) {
-				d, err = g.deed(r, f)
+			if err == nil {
+				d, err = g.deed(ctx, r, f)
 			}
 			if (d != nil || err != nil) && !yield(d, asTrust(err)) || err != nil {
 				return
@@ -87,17 +88,21 @@ func (g *Governance) receipts(tenant string) iter.Seq2[*ledger.Receipt, error] {
 }
 
 // chooses reports whether what can be told without the plan fits.
-func (f *DeedFilter) chooses(r *ledger.Receipt) bool {
-	by := f.Person == "" || r.Intent.By.ID == f.Person || r.Outcome != nil && r.Outcome.By.ID == f.Person ||
+func (f *DeedFilter) chooses(r *ledger.Receipt, broken []Glass) bool {
+	by := f.Person == "" || slices.ContainsFunc(broken, func(b Glass) bool { return b.By == f.Person }) || r.Intent.By.ID == f.Person || r.Outcome != nil && r.Outcome.By.ID == f.Person ||
 		slices.ContainsFunc(r.Intent.Approvals, func(a ledger.Approval) bool { return a.By.ID == f.Person })
 	return by && f.Span.Contains(r.Intent.CreatedAt)
 }
 
 // deed tells a receipt; nil where nothing of it fits.
-func (g *Governance) deed(r *ledger.Receipt, f DeedFilter) (*Deed, error) {
+func (g *Governance) deed(ctx context.Context, r *ledger.Receipt, f DeedFilter) (*Deed, error) {
+	broken, err := g.glassOf(ctx, r)
+	if err != nil || !f.chooses(r, broken) {
+		return nil, err
+	}
 	d := &Deed{
 		Act: r.Intent.Act, Approvals: approvers(r), Batches: []DeedBatch{}, By: r.Intent.By.ID, Commit: r.Intent.Commit, CreatedAt: r.Intent.CreatedAt,
-		Number: r.Number, Reason: r.Intent.Reason, Receipt: r.ID.String(),
+		Glass: broken, Number: r.Number, Reason: r.Intent.Reason, Receipt: r.ID.String(),
 	}
 	if r.Outcome != nil {
 		d.FinishedAt, d.Skipped = &r.Outcome.FinishedAt, len(r.Outcome.Skipped)

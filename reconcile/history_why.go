@@ -69,6 +69,8 @@ type Written struct {
 	Authority Proof        `json:"authority"` // whether those were enough
 	By        string       `json:"by"`
 	Commit    string       `json:"commit"`
+	Confirmed int          `json:"confirmed"` // the number of the newest receipt that found it so already; 0 for none
+	Glass     []Glass      `json:"glass"`     // who broke a brake's glass for it
 	Number    int          `json:"number"`
 	Plan      string       `json:"plan"`
 	Reason    plan.Reason  `json:"reason"` // as the plan gave it
@@ -272,8 +274,10 @@ func (r *WhyRequest) brought(ctx context.Context, at catalog.Position) (Brought,
 	return b, nil
 }
 
-// written finds the newest receipt that wrote a row; nil for none.
+// written finds the newest receipt that wrote a row, or where none did the newest that
+// found it as planned; nil for none.
 func (g *Governance) written(ctx context.Context, w *Why) (*Written, error) {
+	var already *Written
 	for r, err := range g.receipts(w.Tenant) {
 		switch {
 		case err != nil:
@@ -294,12 +298,24 @@ func (g *Governance) written(ctx context.Context, w *Why) (*Written, error) {
 			}
 			for i := range changes[b.Digest] {
 				if c := &changes[b.Digest][i]; c.Kind == plan.KindRow && c.Facility == w.Facility && c.EHRModule == w.EHRModule {
-					return g.tellWritten(ctx, r, c, result)
+					told, err := g.tellWritten(ctx, r, c, result)
+					switch {
+					case err != nil:
+						return nil, err
+					case already != nil && (already.Action != told.Action || told.State != ledger.Done):
+						return already, nil
+					case already != nil:
+						told.Confirmed = already.Number
+						return told, nil
+					case told.State == ledger.Done:
+						return told, nil
+					}
+					already = told
 				}
 			}
 		}
 	}
-	return nil, nil
+	return already, nil
 }
 
 // mayWriteRows reports whether a receipt wrote rows of a tenant, so that its plan
@@ -314,6 +330,10 @@ func (g *Governance) tellWritten(ctx context.Context, r *ledger.Receipt, c *plan
 	w := &Written{
 		Action: c.Action, Approvers: []string{}, By: r.Intent.By.ID, Commit: r.Intent.Commit, Number: r.Number, Plan: r.Intent.Plan.String(),
 		Reason: c.Reason, Receipt: r.ID.String(), Revision: result.Revision, State: result.State, When: r.Outcome.FinishedAt,
+	}
+	var err error
+	if w.Glass, err = g.glassOf(ctx, r); err != nil {
+		return nil, err
 	}
 	_, verdict, text, err := g.rejudge(ctx, r)
 	if err != nil {

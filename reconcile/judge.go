@@ -39,6 +39,8 @@ type Case struct {
 // Judgement is what may be done of a plan, and by whose word.
 type Judgement struct {
 	policy.Verdict
+	Glass     []Glass           // who broke a brake's glass for it, whether or not they may
+	Comments  map[string]string // what came with a decision, by its bundle's name
 	approvals []policy.Approval
 	bundles   []Bundle      // of the approvals, in their order
 	broken    []Bundle      // statements that break a brake's glass
@@ -93,10 +95,15 @@ func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
 	}
 	j.inOrder()
 	in.Approvals = j.approvals
+	j.Comments = map[string]string{}
+	for i := range j.approvals {
+		j.Comments[j.approvals[i].Name] = j.approvals[i].Opened.Approval.Comment
+	}
+	j.Glass = told(in.Roster, in.BreakGlass, in.Now)
 	if err := g.mandated(&in, verifier, c.Mandate); err != nil {
 		return nil, err
 	}
-	in.Spent = g.spent(verifier, j.approvals, g.Ledger.Len(), made)
+	in.Spent = g.spent(c.Plan, verifier, j.approvals, g.Ledger.Len(), made)
 	j.Verdict = policy.Judge(in)
 	return j, nil
 }
@@ -343,9 +350,10 @@ func declaredRows(last *plan.Last, environment catalog.Environment) (policy.Live
 
 // spent tells whether an approval was used for a batch that a receipt says is
 // done: its bundle lies beside that receipt, or it is of the receipt's own plan, as
-// whoever signs one twice approves it once, or of one that was made before it was
-// done. Receipts from a number on do not count; made are the times of known plans.
-func (g *Governance) spent(verifier *seal.Verifier, approvals []policy.Approval, before int, made map[plan.Digest]time.Time) func(plan.Digest, policy.ID) bool {
+// whoever signs one twice approves it once, or, where nothing has a revision that would
+// be another one now, of one that was made before it was done. Receipts from a number
+// on do not count; made are the times of known plans.
+func (g *Governance) spent(p *plan.Plan, verifier *seal.Verifier, approvals []policy.Approval, before int, made map[plan.Digest]time.Time) func(plan.Digest, policy.ID) bool {
 	looked := map[policy.ID]plan.Digest{}
 	for i := range approvals {
 		looked[approvals[i].ID()] = approvals[i].Opened.Subject.SHA256
@@ -363,12 +371,20 @@ func (g *Governance) spent(verifier *seal.Verifier, approvals []policy.Approval,
 			if used[n][approval] || err != nil || of(r, looked[approval]) {
 				return true
 			}
-			if at, known := made[looked[approval]]; known && at.Before(r.Intent.CreatedAt) {
+			if at, known := made[looked[approval]]; known && timeless(p, batch) && at.Before(r.Intent.CreatedAt) {
 				return true
 			}
 		}
 		return false
 	}
+}
+
+// timeless reports whether a batch of a plan would be the same one after a change back.
+func timeless(p *plan.Plan, batch plan.Digest) bool {
+	return slices.ContainsFunc(p.Batches, func(b plan.Batch) bool {
+		_, stands := b.Base.Stamp()
+		return b.Digest == batch && !stands
+	})
 }
 
 func (g *Governance) usedIn(number int, verifier *seal.Verifier) map[policy.ID]bool {

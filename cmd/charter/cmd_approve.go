@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -165,7 +166,7 @@ func (a *app) decide(ctx context.Context, o *approveOptions) error {
 	if n := len(file.plan.Scheduled); n > 0 && o.decision == seal.Approve {
 		a.note("it also approves %s, for when its day has come", view.Counted(n, "scheduled change", "scheduled changes"))
 	}
-	if o.root.root != "" && !o.glass {
+	if o.root.root != "" {
 		a.discount(ctx, o, office, file, reconcile.Bundle{Name: name, Data: bundle}, signer)
 	}
 	return nil
@@ -179,7 +180,20 @@ func (a *app) discount(ctx context.Context, o *approveOptions, office *office, f
 		a.note("it is published, and whether it counts is not known: %s", err)
 		return
 	}
-	reasons, changes, err := office.Discount(ctx, file.plan, file.digest, bundle, signer.PublicKey().Fingerprint())
+	var used *reconcile.ReplayedError
+	if err := office.Replayed(file.plan, file.digest); errors.As(err, &used) {
+		a.note("it is published, and decides nothing: %s", used)
+		return
+	}
+	var reasons, changes []string
+	if key := signer.PublicKey().Fingerprint(); o.glass {
+		var why string
+		if why, err = office.DiscountGlass(ctx, key); why != "" {
+			reasons = []string{why}
+		}
+	} else {
+		reasons, changes, err = office.Discount(ctx, file.plan, file.digest, bundle, key)
+	}
 	of := ""
 	if len(changes) > 0 {
 		of = " for " + view.Some(changes)

@@ -42,15 +42,15 @@ func (a *app) found(ctx context.Context, o *foundOptions) error {
 	if err != nil {
 		return err
 	}
+	plane, err := (&scopeFlags{env: o.env}).environment(l.fleet) // or it would be founded for good
+	if err != nil {
+		return err
+	}
 	founding := reconcile.Founding{
 		Repo: repo, Environment: environment, Desired: &l.fleet.Desired, Commit: l.commit.Hash, Tree: l.commit.Tree,
 		Signer: signer, Author: a.author(o.dir), Reason: o.reason, Now: a.now,
 	}
 	if o.again {
-		plane, declared := l.fleet.Desired.Environment(environment)
-		if !declared {
-			return fail(exitUsage, "--env: environment %s is not declared", environment)
-		}
 		if founding.Again, err = o.ehr.client(a, plane.EHR); err != nil {
 			return err
 		}
@@ -313,7 +313,11 @@ what came before: broken glass is shown in status until somebody else has.`,
 				return err
 			}
 			return a.act(cmd.Context(), &o, func(office *office, by reconcile.Signatory) (ledger.ID, error) {
-				return office.Seal(cmd.Context(), args[0], by, o.reason)
+				id, err := office.Seal(cmd.Context(), args[0], by, o.reason)
+				if err == nil {
+					a.note("the commits up to %s are taken as they are, whoever signed them, and every glass that somebody else broke is looked at", args[0])
+				}
+				return id, err
 			})
 		},
 	}

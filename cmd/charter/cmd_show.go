@@ -86,7 +86,7 @@ func decodePlan(path string, data []byte) (*planFile, error) {
 		return nil, failHint(exitTrust, "somebody edited it; make it anew: charter plan --out "+path, "%s: %w", path, err)
 	}
 	if err != nil {
-		return nil, failHint(exitFailed, "make it anew: charter plan --out "+path, "%s: %w", path, err)
+		return nil, failHint(exitFailed, "a plan file is what charter plan --out wrote", "%s: %w", path, err)
 	}
 	return &planFile{path: path, data: data, plan: p, digest: plan.DigestOf(data)}, nil
 }

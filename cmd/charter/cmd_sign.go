@@ -114,6 +114,9 @@ func (f *keyFlags) open(a *app) (*seal.Signer, error) {
 	if err != nil {
 		return nil, fail(exitFailed, "key %s: %w", f.key, err)
 	}
+	if info, err := os.Stat(f.key); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		a.note("key %s can be read by others than you: chmod 600 %[1]s", f.key)
+	}
 	return signer, nil
 }
 

@@ -86,6 +86,13 @@ type policyVerification struct {
 }
 
 func (a *app) verifyByPolicy(ctx context.Context, o *verifyOptions, office *office, file *planFile) error {
+	var used *reconcile.ReplayedError
+	if err := office.Replayed(file.plan, file.digest); errors.As(err, &used) && o.output.value == "json" {
+		err = view.JSON(a.stdout, policyVerification{Plan: file.digest.String(), Units: []policy.Unit{}, Codes: []exitCode{exitTrust}, Reasons: reasons(used)})
+		return errors.Join(err, finish(exitTrust))
+	} else if err != nil {
+		return err
+	}
 	j, err := office.judge(ctx, file)
 	if err != nil {
 		return err
@@ -121,8 +128,14 @@ func (a *app) showPolicyVerification(file *planFile, j *reconcile.Judgement, sta
 			if line := fmt.Sprintf("%s: %s", who, n.Text); !said[line] {
 				said[line] = true
 				fmt.Fprintln(a.stdout, view.Clean(line))
+				if words := j.Comments[n.Name]; words != "" {
+					fmt.Fprintln(a.stdout, view.Clean("  "+words))
+				}
 			}
 		}
+	}
+	for _, b := range j.Glass {
+		fmt.Fprintln(a.stdout, view.Clean(b.String()))
 	}
 	missing := lacks(j)
 	for _, text := range missing {

@@ -292,7 +292,14 @@ func (f *scopeFlags) environment(fleet *schema.Fleet) (catalog.ControlPlane, err
 	}
 	environment, ok := fleet.Environment(name)
 	if !ok {
-		return catalog.ControlPlane{}, fail(exitUsage, "--env %s: the fleet declares no such environment", name)
+		declared := []string{catalog.DefaultEnvironment.String()}
+		if len(fleet.Environments) > 0 {
+			declared = declared[:0]
+		}
+		for i := range fleet.Environments {
+			declared = append(declared, fleet.Environments[i].Environment.String())
+		}
+		return catalog.ControlPlane{}, failHint(exitUsage, "it has "+strings.Join(declared, ", "), "--env %s: the fleet declares no such environment", name)
 	}
 	return environment, nil
 }

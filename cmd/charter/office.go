@@ -121,6 +121,10 @@ func wayOn(err error) error {
 	if errors.As(err, &exit) || !errors.As(err, &tampered) {
 		return err
 	}
+	var other *ledger.RootError
+	if errors.As(err, &other) {
+		return failHint(exitTrust, "is the root of another environment or fleet, or the id of another receipt? ask whoever founded the ledger for its root, and do not take it from the repository", "%w", err)
+	}
 	return failHint(exitTrust, "the receipts before it verify: find out who pushed it, then charter audit restore takes the branch back to them", "%w", err)
 }
 

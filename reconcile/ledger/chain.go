@@ -160,7 +160,7 @@ func (c *chain) follows(i *Intent, id ID) error {
 	case i.Number != number || i.Environment != x.Environment:
 		return fmt.Errorf("it is receipt %d of environment %.80q", i.Number, i.Environment)
 	case number == 0 && id != x.Root:
-		return fmt.Errorf("its root is %s, and the root that is trusted is %s", id, x.Root)
+		return &RootError{Is: id, Trusted: x.Root}
 	case number == 0:
 		return nil
 	case *i.Previous != x.id(number-1) || *i.PreviousOutcome != x.Outcome:

@@ -26,6 +26,14 @@ func (e *TamperError) Error() string {
 // Unwrap returns the cause.
 func (e *TamperError) Unwrap() error { return e.Err }
 
+// RootError says that the ledger begins with another receipt than the root that was
+// given: it is another ledger, or the root is wrong.
+type RootError struct{ Is, Trusted ID }
+
+func (e *RootError) Error() string {
+	return fmt.Sprintf("its root is %s, and the root that is trusted is %s", e.Is, e.Trusted)
+}
+
 // UnjudgedError says that something is not at hand by which a receipt is judged,
 // such as the commit whose policy it names. Nothing speaks against the receipt.
 type UnjudgedError struct {

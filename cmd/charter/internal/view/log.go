@@ -55,6 +55,9 @@ func deed(w io.Writer, s Style, d *reconcile.Deed) error {
 		b := &d.Batches[i]
 		t.add("  "+owner(b.Tenant), string(b.Subject), became(b), changed(b.Changes))
 	}
+	for _, b := range d.Glass {
+		t.add("  ! " + Clean(b.String()))
+	}
 	if d.Reason != "" {
 		t.add("  " + Clean(d.Reason))
 	}

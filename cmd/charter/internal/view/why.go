@@ -122,6 +122,12 @@ func (t *table) written(why *Why, w *reconcile.Why) {
 	}
 	t.add("  receipt", what+", carried out by "+Clean(r.By)+" on "+catalog.FormatTime(r.When), "verified")
 	t.add("  plan", fmt.Sprintf("%s of commit %.12s: %s", r.Plan, r.Commit, Clean(r.Reason.Text)), "verified")
+	if r.Confirmed > 0 {
+		t.add("  confirmed", fmt.Sprintf("by receipt %d, which found it so", r.Confirmed), "verified")
+	}
+	for _, b := range r.Glass {
+		t.add("  without", Clean(b.String()), "verified")
+	}
 	by := "nobody"
 	if len(r.Approvers) > 0 {
 		by = Some(r.Approvers)
