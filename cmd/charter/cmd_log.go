@@ -92,8 +92,8 @@ func (a *app) showLog(ctx context.Context, o *logOptions) error {
 	return view.LogText(a.stdout, style, office.Deeds(ctx, filter))
 }
 
-// remarkUnknown says of a tenant or person that was asked for that there is none:
-// an empty answer may be a slip of the pen.
+// remarkUnknown says of a tenant, module or person that was asked for that there is
+// none: an empty answer may be a slip of the pen.
 func (a *app) remarkUnknown(ctx context.Context, o *logOptions, office *office) error {
 	remark := func(what, name string, known []string) {
 		if name == "" || slices.Contains(known, name) {
@@ -106,6 +106,17 @@ func (a *app) remarkUnknown(ctx context.Context, o *logOptions, office *office) 
 		}
 	}
 	remark("no receipt is of a tenant", o.tenant, office.Ledger.Named())
+	if o.module != "" {
+		desired, err := office.evaluate(ctx, office.Ledger.Catalog().Commit)
+		if err != nil {
+			return err
+		}
+		var modules []string
+		for _, m := range desired.Catalog.Modules() {
+			modules = append(modules, m.Key.String())
+		}
+		remark("the catalogue in force has no module", o.module, modules)
+	}
 	if o.person == "" {
 		return nil
 	}
