@@ -34,7 +34,10 @@ type Policy struct {
 // PolicyKey is a key as a policy holds it.
 type PolicyKey struct {
 	Text string // PEM, an armored OpenPGP key, or an SSH line
-	Pos  Position
+	// Names are the spellings of its fingerprint, first the one that charter shows;
+	// none where nobody has read the key.
+	Names []string
+	Pos   Position
 }
 
 // RevokedKey is a key that is taken out of service.
@@ -46,6 +49,24 @@ type RevokedKey struct {
 	// of it, or a time. What it signed by then, by the ledger's own order, stands.
 	Since string
 	Pos   Position
+}
+
+// Of reports whether the key is one that has these names, in any of the spellings
+// that tools show.
+func (k *RevokedKey) Of(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		return k.Fingerprint == name || strings.EqualFold(k.Fingerprint, name) && !strings.HasPrefix(k.Fingerprint, "SHA256:")
+	})
+}
+
+// SinceTime returns when the key was lost, where that is a time and no receipt.
+func (k *RevokedKey) SinceTime() (time.Time, bool) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339Nano} {
+		if at, err := time.Parse(layout, k.Since); err == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // Person is somebody who may approve.

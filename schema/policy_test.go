@@ -27,7 +27,7 @@ const (
 func policy(t *testing.T, text string) result {
 	t.Helper()
 	files := fleet(t, map[string]string{"policy/policy.cue": "package policy\n\n" + text})
-	return load(t, files, schema.Options{Keys: seal.KeyFingerprint})
+	return load(t, files, schema.Options{Keys: seal.KeyNames})
 }
 
 func TestAPolicyIsDecodedWhole(t *testing.T) {
@@ -77,7 +77,7 @@ recovery: keys: [`+keyC+`]
 		Paths:      []catalog.PathRule{{Path: "tenants/kisumu", Tenants: []catalog.Selector{{Organisation: organisation}}}},
 		Recovery:   &catalog.Recovery{Keys: key(keyC), Threshold: 1},
 	}
-	placeless := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Pos" }, cmp.Ignore())
+	placeless := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Pos" || p.Last().String() == ".Names" }, cmp.Ignore())
 	if diff := cmp.Diff(want, r.fleet.PolicyData, placeless, cmp.Comparer(func(a, b catalog.EditionKey) bool { return a == b }),
 		cmp.Comparer(func(a, b catalog.OrganisationID) bool { return a == b })); diff != "" {
 		t.Errorf("policy (-want +got):\n%s", diff)
@@ -187,5 +187,59 @@ func TestARuleThatLeaversWereNeededForIsAWarning(t *testing.T) {
 		if warned != want {
 			t.Errorf("at %s: warned %v, want %v", at, warned, want)
 		}
+	}
+}
+
+// An entry that takes no key out of service is said at its place.
+func TestWhatRevokesNothingIsAWarning(t *testing.T) {
+	names := func(key string) []string {
+		names, err := seal.KeyNames(strings.ReplaceAll(strings.Trim(key, "\"\n\t"), "\t", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+	entry := func(fingerprint, since string) string {
+		return `revoked: [{fingerprint: "` + fingerprint + `", since: "` + since + `"}]` + "\n"
+	}
+	a, b, c := names(keyA), names(keyB), names(keyC)
+	slip := b[0][:10] + b[0][11:12] + b[0][10:11] + b[0][12:] // two digits in each other's place
+	strange := strings.Repeat("0", 64)
+	const receipt = "1111111111111111111111111111111111111111111111111111111111111111"
+	fleet := grace + brian + `appliers: ci: {keys: [` + keyC + `], may: ["apply"]}` + "\n"
+	for name, x := range map[string]struct{ text, want, hint string }{
+		"a person's":             {fleet + entry(a[0], receipt), "", ""},
+		"as ssh-keygen shows it": {fleet + entry(a[1], "2027-01-01"), "", ""},
+		"an applier's":           {fleet + entry(c[0], "2027-01-02T12:00:00Z"), "", ""},
+		"under the person":       {fleet + "people: grace: " + entry(a[0], receipt), "", ""},
+		"a slip": {fleet + entry(slip, receipt),
+			"policy/policy.cue:19:11: key " + slip[:16] + "… is revoked, and no person or applier of the policy has it: nothing is taken out of service [CW0121]",
+			`did you mean "` + b[0] + `" of person brian?`},
+		"a slip in SSH's":         {fleet + entry(c[1][:49]+"A", receipt), "no person or applier", `did you mean "` + c[1] + `" of applier ci?`},
+		"nobody's":                {fleet + entry(strange, receipt), "no person or applier", "mend the fingerprint; a key that is revoked stays in keys"},
+		"where there are no keys": {entry(strange, receipt), "no person or applier", "mend the fingerprint; a key that is revoked stays in keys"},
+		"under another person": {fleet + "people: grace: " + entry(b[0], receipt),
+			"is revoked, and person grace does not have it", "it is person brian's: list it in the policy's own revoked"},
+		"for recovery": {grace + "recovery: keys: [" + keyC + "]\n" + entry(c[0], receipt), "no person or applier", "it is a key for recovery: take it out of there"},
+		"a day to come": {fleet + entry(a[0], "2027-01-03"),
+			"key " + a[0][:16] + "… is revoked since 2027-01-03, which is to come: until then it counts [CW0121]", "give the day when it was lost"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := policy(t, x.text)
+			if len(r.problems) > 0 {
+				t.Fatal(picture(r.problems))
+			}
+			day, _ := time.Parse(time.DateOnly, "2027-01-02")
+			warnings := r.fleet.Warnings(day.Add(12 * time.Hour))
+			if x.want == "" {
+				if len(warnings) > 0 {
+					t.Errorf("warned\n%s", picture(warnings))
+				}
+				return
+			}
+			if len(warnings) != 1 || !strings.Contains(picture(warnings), x.want) || warnings[0].Hint != x.hint {
+				t.Errorf("warned\n%s, want\n%s\n%q", picture(warnings), x.want, x.hint)
+			}
+		})
 	}
 }

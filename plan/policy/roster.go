@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/veonahealth/charter/catalog"
@@ -200,7 +199,7 @@ func (r *Roster) alive(key seal.Fingerprint, at time.Time) (holder, error) {
 // names a receipt has begun: the receipt is of the past.
 func (r *Roster) revocation(h holder, at time.Time) *catalog.RevokedKey {
 	for _, revoked := range r.revoked(h) {
-		if since, dated := sinceTime(revoked.Since); names(revoked.Fingerprint, h.key) && (!dated || !at.Before(since)) {
+		if since, dated := revoked.SinceTime(); names(&revoked, h.key) && (!dated || !at.Before(since)) {
 			return &revoked
 		}
 	}
@@ -224,10 +223,10 @@ func (r *Roster) Lost(key seal.Fingerprint) (since time.Time, receipt string, lo
 		return time.Time{}, "", false
 	}
 	for _, revoked := range r.revoked(h) {
-		if !names(revoked.Fingerprint, h.key) {
+		if !names(&revoked, h.key) {
 			continue
 		}
-		if since, dated := sinceTime(revoked.Since); dated {
+		if since, dated := revoked.SinceTime(); dated {
 			return since, "", true
 		}
 		return time.Time{}, revoked.Since, true
@@ -235,21 +234,9 @@ func (r *Roster) Lost(key seal.Fingerprint) (since time.Time, receipt string, lo
 	return time.Time{}, "", false
 }
 
-// sinceTime reads when a key was lost, where that is a time and no receipt.
-func sinceTime(text string) (time.Time, bool) {
-	for _, layout := range []string{time.DateOnly, time.RFC3339Nano} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at, true
-		}
-	}
-	return time.Time{}, false
-}
-
-// names reports whether a fingerprint in a policy is of a key, in any of the
-// spellings that tools show.
-func names(fingerprint string, key seal.CommitKey) bool {
-	return fingerprint == key.Fingerprint().String() || strings.EqualFold(fingerprint, key.Name()) && !strings.HasPrefix(fingerprint, "SHA256:") ||
-		fingerprint == key.Name()
+// names reports whether what is revoked is a key.
+func names(revoked *catalog.RevokedKey, key seal.CommitKey) bool {
+	return revoked.Of(key.Fingerprint().String(), key.Name())
 }
 
 // Commit returns who signed a commit, given the whole object, by a key that is
