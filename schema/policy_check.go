@@ -208,18 +208,3 @@ func (l *loader) checkPaths(f *Fleet, b *binder) error {
 	}
 	return nil
 }
-
-// leavingWarnings warns of rules that people who have left by now would be
-// needed for.
-func leavingWarnings(p *catalog.Policy, now time.Time) Problems {
-	var warnings Problems
-	for i := range p.Rules {
-		r := &p.Rules[i]
-		if able := len(p.Satisfiers(r, now)); able < r.Approvals {
-			w := problemf(Leaving, r.Pos, "%s, now that others have left", short(r, able))
-			w.Hint = "give more people the role"
-			warnings = append(warnings, w)
-		}
-	}
-	return warnings
-}

@@ -190,6 +190,66 @@ func TestARuleThatLeaversWereNeededForIsAWarning(t *testing.T) {
 	}
 }
 
+// Who has no key but revoked ones could approve nothing, and a machine sign nothing.
+func TestWhatRevokedKeysWereNeededForIsAWarning(t *testing.T) {
+	fingerprint := func(key string) string {
+		names, err := seal.KeyNames(strings.ReplaceAll(strings.Trim(key, "\"\n\t"), "\t", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names[0]
+	}
+	const (
+		receipt = "1111111111111111111111111111111111111111111111111111111111111111"
+		dora    = `people: dora: {name: "Dora", email: "dora@example.org", roles: ["super_admin"], keys: [` + keyB + `]}` + "\n"
+		gone    = `people: dora: leaves: "2026-01-01"` + "\n"
+		ci      = `appliers: ci: {keys: [` + keyC + `], may: ["apply", "notary"]}` + "\n"
+		rule    = `rules: x: capability: "registry.write"` + "\n"
+	)
+	lose := func(key, since string) string {
+		return `{fingerprint: "` + fingerprint(key) + `", since: "` + since + `"},`
+	}
+	all := func(entries ...string) string { return "revoked: [" + strings.Join(entries, "") + "]\n" }
+	for name, x := range map[string]struct {
+		text string
+		want []string
+	}{
+		"the last of policy.write": {all(lose(keyA, receipt)) + grace + brian, []string{
+			"policy/policy.cue:3:11: no person with policy.write could approve another policy, now that keys are revoked [CW0114]",
+		}},
+		"under the person":         {grace + "people: grace: " + all(lose(keyA, "2027-01-01")), []string{"no person with policy.write"}},
+		"another is left":          {grace + dora + all(lose(keyA, receipt)), nil},
+		"another has left":         {grace + dora + gone + all(lose(keyA, receipt)), []string{"now that others have left and keys are revoked"}},
+		"all have left":            {grace + `people: grace: leaves: "2026-01-01"`, []string{"policy/policy.cue:3:9: no person with policy.write could approve another policy, now that others have left"}},
+		"a new key":                {strings.Replace(grace, "keys: [", "keys: ["+keyB+", ", 1) + all(lose(keyA, receipt)), nil},
+		"nobody ever":              {brian + all(lose(keyB, receipt)), nil},
+		"a rule of another thing":  {dora + rule + all(lose(keyB, receipt)), []string{"rule x asks for 1 approval of people with registry.write, and 0 could give it, now that keys are revoked", "no person with policy.write"}},
+		"a rule of the policy":     {dora + `rules: x: capability: "policy.write"` + "\n" + all(lose(keyB, receipt)), []string{"rule x asks for 1 approval of people with policy.write"}},
+		"reviews count":            {grace + brian + `rules: x: {capability: "entitlements.write", approvals: 2, evidence: ["key", "forge"]}` + "\n" + all(lose(keyB, receipt)), nil},
+		"the last machine":         {ci + all(lose(keyC, receipt)), []string{"no applier that may apply has a key, now that keys are revoked", "no applier that may notary"}},
+		"another machine applies":  {ci + `appliers: ci2: {keys: [` + keyB + `], may: ["apply", "notary"]}` + "\n" + all(lose(keyC, receipt)), nil},
+		"a person and the machine": {grace + ci + all(lose(keyA, receipt), lose(keyC, receipt)), []string{"no person with policy.write", "no applier that may apply", "no applier that may notary"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := policy(t, x.text)
+			if len(r.problems) > 0 {
+				t.Fatal(picture(r.problems))
+			}
+			day, _ := time.Parse(time.DateOnly, "2027-01-02")
+			warnings := r.fleet.Warnings(day)
+			said := picture(warnings)
+			if len(warnings) != len(x.want) {
+				t.Errorf("%d warnings, want %d", len(warnings), len(x.want))
+			}
+			for _, want := range x.want {
+				if !strings.Contains(said, want) {
+					t.Errorf("warned\n%s, want\n%s", said, want)
+				}
+			}
+		})
+	}
+}
+
 // An entry that takes no key out of service is said at its place.
 func TestWhatRevokesNothingIsAWarning(t *testing.T) {
 	names := func(key string) []string {
@@ -230,7 +290,7 @@ func TestWhatRevokesNothingIsAWarning(t *testing.T) {
 				t.Fatal(picture(r.problems))
 			}
 			day, _ := time.Parse(time.DateOnly, "2027-01-02")
-			warnings := r.fleet.Warnings(day.Add(12 * time.Hour))
+			warnings := slices.DeleteFunc(r.fleet.Warnings(day.Add(12*time.Hour)), func(p schema.Problem) bool { return p.Code == schema.Leaving })
 			if x.want == "" {
 				if len(warnings) > 0 {
 					t.Errorf("warned\n%s", picture(warnings))

@@ -148,8 +148,10 @@ be a mistake, or wait for a change of edition.`},
 What has ended is no longer in force and may be taken out. What ends soon is
 shown so that nobody is surprised.`},
 	{"CW0114", "a rule that those who are left could not satisfy", `
-People of the policy have left since (leaves), and without them a rule asks for
-more people than there are. Give the role to others before it is needed.`},
+People of the policy have left since (leaves), or all their keys are revoked, and
+without them a rule asks for more people than there are, or nobody could approve
+another policy. Give the role to others before it is needed, or them new keys; and
+one to an applier, where the last of those that may do something is revoked.`},
 	{"CW0120", "a hold has ended", `
 It holds no longer, and the rows it kept are planned like any other. Delete it,
 or ask its owner, whom the message names, for a new end.`},

@@ -189,21 +189,10 @@ func (r *Roster) alive(key seal.Fingerprint, at time.Time) (holder, error) {
 	if h.person != nil && h.person.LeftAt(at) {
 		return h, fmt.Errorf("key %s: %s left on %s", key.Short(), h, catalog.FormatTime(h.person.Leaves))
 	}
-	if revoked := r.revocation(h, at); revoked != nil {
+	if revoked := r.policy.Revocation(h.person, at, h.key.Fingerprint().String(), h.key.Name()); revoked != nil {
 		return h, &RevokedError{Key: key, Of: h.String(), Since: revoked.Since}
 	}
 	return h, nil
-}
-
-// revocation returns what took a key out of service by a time, or nil. One that
-// names a receipt has begun: the receipt is of the past.
-func (r *Roster) revocation(h holder, at time.Time) *catalog.RevokedKey {
-	for _, revoked := range r.revoked(h) {
-		if since, dated := revoked.SinceTime(); names(&revoked, h.key) && (!dated || !at.Before(since)) {
-			return &revoked
-		}
-	}
-	return nil
 }
 
 // revoked are the keys that a holder's may be among.
@@ -223,7 +212,7 @@ func (r *Roster) Lost(key seal.Fingerprint) (since time.Time, receipt string, lo
 		return time.Time{}, "", false
 	}
 	for _, revoked := range r.revoked(h) {
-		if !names(&revoked, h.key) {
+		if !revoked.Of(h.key.Fingerprint().String(), h.key.Name()) {
 			continue
 		}
 		if since, dated := revoked.SinceTime(); dated {
@@ -232,11 +221,6 @@ func (r *Roster) Lost(key seal.Fingerprint) (since time.Time, receipt string, lo
 		return time.Time{}, revoked.Since, true
 	}
 	return time.Time{}, "", false
-}
-
-// names reports whether what is revoked is a key.
-func names(revoked *catalog.RevokedKey, key seal.CommitKey) bool {
-	return revoked.Of(key.Fingerprint().String(), key.Name())
 }
 
 // Commit returns who signed a commit, given the whole object, by a key that is
