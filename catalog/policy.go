@@ -34,7 +34,10 @@ type Policy struct {
 // PolicyKey is a key as a policy holds it.
 type PolicyKey struct {
 	Text string // PEM, an armored OpenPGP key, or an SSH line
-	Pos  Position
+	// Names are the spellings of its fingerprint, first the one that charter shows;
+	// none where nobody has read the key.
+	Names []string
+	Pos   Position
 }
 
 // RevokedKey is a key that is taken out of service.
@@ -46,6 +49,24 @@ type RevokedKey struct {
 	// of it, or a time. What it signed by then, by the ledger's own order, stands.
 	Since string
 	Pos   Position
+}
+
+// Of reports whether the key is one that has these names, in any of the spellings
+// that tools show.
+func (k *RevokedKey) Of(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		return k.Fingerprint == name || strings.EqualFold(k.Fingerprint, name) && !strings.HasPrefix(k.Fingerprint, "SHA256:")
+	})
+}
+
+// SinceTime returns when the key was lost, where that is a time and no receipt.
+func (k *RevokedKey) SinceTime() (time.Time, bool) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339Nano} {
+		if at, err := time.Parse(layout, k.Since); err == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // Person is somebody who may approve.
@@ -239,18 +260,49 @@ func (p *Policy) Satisfiers(r *Rule, at time.Time) []*Person {
 	for i := range p.People {
 		person := &p.People[i]
 		gone := !at.IsZero() && person.LeftAt(at)
-		if !gone && p.Holds(person, r.Capability) && person.gives(r.Evidence) {
+		if !gone && p.Holds(person, r.Capability) && person.gives(r.Evidence, (*PolicyKey).approves) {
 			people = append(people, person)
 		}
 	}
 	return people
 }
 
-// gives reports whether the person has a key or an account of a kind that counts.
-func (p *Person) gives(evidence []Evidence) bool {
-	return slices.Contains(evidence, ByKey) && slices.ContainsFunc(p.Keys, func(k PolicyKey) bool { return !k.IsOpenPGP() }) ||
+// Able returns those of the Satisfiers who are left at a time: who has nothing but
+// keys that are revoked by then is not.
+func (p *Policy) Able(r *Rule, at time.Time) []*Person {
+	return slices.DeleteFunc(p.Satisfiers(r, at), func(person *Person) bool {
+		return !person.gives(r.Evidence, func(k *PolicyKey) bool {
+			return k.approves() && p.Revocation(person, at, k.Names...) == nil
+		})
+	})
+}
+
+// Revocation returns what took a key out of service by a time, or nil: one of a
+// person, or of an applier where that is nil. What names a receipt has begun: the
+// receipt is of the past.
+func (p *Policy) Revocation(person *Person, at time.Time, names ...string) *RevokedKey {
+	lists := [][]RevokedKey{p.Revoked, nil}
+	if person != nil {
+		lists[1] = person.Revoked
+	}
+	for _, list := range lists {
+		for i := range list {
+			if since, dated := list[i].SinceTime(); list[i].Of(names...) && (!dated || !at.Before(since)) {
+				return &list[i]
+			}
+		}
+	}
+	return nil
+}
+
+// gives reports whether the person has a key that counts, or an account, where it
+// is of a kind that does.
+func (p *Person) gives(evidence []Evidence, counts func(*PolicyKey) bool) bool {
+	return slices.Contains(evidence, ByKey) && slices.ContainsFunc(p.Keys, func(k PolicyKey) bool { return counts(&k) }) ||
 		slices.Contains(evidence, ByForge) && len(p.Forge) > 0
 }
+
+func (k *PolicyKey) approves() bool { return !k.IsOpenPGP() }
 
 // IsOpenPGP reports whether the key is an OpenPGP one, which signs commits alone.
 func (k *PolicyKey) IsOpenPGP() bool {

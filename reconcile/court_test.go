@@ -141,7 +141,7 @@ func (c *court) evaluate(ctx context.Context, commit string) (*catalog.Desired, 
 	if err != nil {
 		return nil, err
 	}
-	fleet, err := schema.Load(ctx, repo.Files(at), schema.Options{Keys: seal.KeyFingerprint})
+	fleet, err := schema.Load(ctx, repo.Files(at), schema.Options{Keys: seal.KeyNames})
 	if err != nil {
 		return nil, err
 	}

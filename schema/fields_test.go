@@ -126,6 +126,7 @@ var elsewhere = map[string]string{
 	"CH0114": "TestMistakesOfAPolicyAreSaidAtTheirPlaces",
 	"CH0115": "TestWhatAsksForTooMuchIsRefusedByName",
 	"CW0114": "TestARuleThatLeaversWereNeededForIsAWarning",
+	"CW0121": "TestWhatRevokesNothingIsAWarning",
 }
 
 // Every code that there is comes out of a fleet in testdata, or of a test of its

@@ -65,7 +65,7 @@ type Fleet struct {
 
 // Warnings returns what is not a mistake but looks like one at a time, sorted.
 func (f *Fleet) Warnings(now time.Time) Problems {
-	warnings := slices.Concat(Problems(f.edited), holdWarnings(f.Holds, now), leavingWarnings(&f.PolicyData, now))
+	warnings := slices.Concat(Problems(f.edited), holdWarnings(f.Holds, now), leavingWarnings(&f.PolicyData, now), revokedWarnings(&f.PolicyData, now))
 	for _, notes := range f.notes {
 		for i := range notes {
 			if p, ok := notes[i].at(now); ok {

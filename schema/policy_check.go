@@ -10,8 +10,9 @@ import (
 )
 
 // Keys reads one key of a policy: PEM, an armored OpenPGP key, or an SSH line. It
-// returns what is the same for two spellings of one key.
-type Keys func(text string) (fingerprint string, err error)
+// returns the names of the key, at least one: the first is the same for two
+// spellings of one key.
+type Keys func(text string) (names []string, err error)
 
 // inPolicy reports what is wrong with a policy beyond its shape.
 func (b *binder) inPolicy(n *node, p *catalog.Policy, keys Keys) {
@@ -70,17 +71,18 @@ func (r keyring) add(who, list string, inPEM bool, keys []catalog.PolicyKey) {
 		if r.read == nil {
 			continue
 		}
-		fingerprint, err := r.read(key.Text)
+		names, err := r.read(key.Text)
 		if err != nil {
 			r.report(Shape, key.Pos, "", "%s of %s: %s", keyName(list, i), who, err)
 			continue
 		}
-		if first, held := r.holders[fingerprint]; held && first.who != who {
+		key.Names = names
+		if first, held := r.holders[names[0]]; held && first.who != who {
 			r.report(Duplicate, key.Pos, "each key belongs to one", "%s has a key that %s has", who, first.who)
 			r.relate(first.pos, "the key, here first")
 			continue
 		}
-		r.holders[fingerprint] = holding{who, key.Pos}
+		r.holders[names[0]] = holding{who, key.Pos}
 	}
 }
 
@@ -205,19 +207,4 @@ func (l *loader) checkPaths(f *Fleet, b *binder) error {
 		}
 	}
 	return nil
-}
-
-// leavingWarnings warns of rules that people who have left by now would be
-// needed for.
-func leavingWarnings(p *catalog.Policy, now time.Time) Problems {
-	var warnings Problems
-	for i := range p.Rules {
-		r := &p.Rules[i]
-		if able := len(p.Satisfiers(r, now)); able < r.Approvals {
-			w := problemf(Leaving, r.Pos, "%s, now that others have left", short(r, able))
-			w.Hint = "give more people the role"
-			warnings = append(warnings, w)
-		}
-	}
-	return warnings
 }

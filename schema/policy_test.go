@@ -27,7 +27,7 @@ const (
 func policy(t *testing.T, text string) result {
 	t.Helper()
 	files := fleet(t, map[string]string{"policy/policy.cue": "package policy\n\n" + text})
-	return load(t, files, schema.Options{Keys: seal.KeyFingerprint})
+	return load(t, files, schema.Options{Keys: seal.KeyNames})
 }
 
 func TestAPolicyIsDecodedWhole(t *testing.T) {
@@ -77,7 +77,7 @@ recovery: keys: [`+keyC+`]
 		Paths:      []catalog.PathRule{{Path: "tenants/kisumu", Tenants: []catalog.Selector{{Organisation: organisation}}}},
 		Recovery:   &catalog.Recovery{Keys: key(keyC), Threshold: 1},
 	}
-	placeless := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Pos" }, cmp.Ignore())
+	placeless := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Pos" || p.Last().String() == ".Names" }, cmp.Ignore())
 	if diff := cmp.Diff(want, r.fleet.PolicyData, placeless, cmp.Comparer(func(a, b catalog.EditionKey) bool { return a == b }),
 		cmp.Comparer(func(a, b catalog.OrganisationID) bool { return a == b })); diff != "" {
 		t.Errorf("policy (-want +got):\n%s", diff)
@@ -187,5 +187,119 @@ func TestARuleThatLeaversWereNeededForIsAWarning(t *testing.T) {
 		if warned != want {
 			t.Errorf("at %s: warned %v, want %v", at, warned, want)
 		}
+	}
+}
+
+// Who has no key but revoked ones could approve nothing, and a machine sign nothing.
+func TestWhatRevokedKeysWereNeededForIsAWarning(t *testing.T) {
+	fingerprint := func(key string) string {
+		names, err := seal.KeyNames(strings.ReplaceAll(strings.Trim(key, "\"\n\t"), "\t", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names[0]
+	}
+	const (
+		receipt = "1111111111111111111111111111111111111111111111111111111111111111"
+		dora    = `people: dora: {name: "Dora", email: "dora@example.org", roles: ["super_admin"], keys: [` + keyB + `]}` + "\n"
+		gone    = `people: dora: leaves: "2026-01-01"` + "\n"
+		ci      = `appliers: ci: {keys: [` + keyC + `], may: ["apply", "notary"]}` + "\n"
+		rule    = `rules: x: capability: "registry.write"` + "\n"
+	)
+	lose := func(key, since string) string {
+		return `{fingerprint: "` + fingerprint(key) + `", since: "` + since + `"},`
+	}
+	all := func(entries ...string) string { return "revoked: [" + strings.Join(entries, "") + "]\n" }
+	for name, x := range map[string]struct {
+		text string
+		want []string
+	}{
+		"the last of policy.write": {all(lose(keyA, receipt)) + grace + brian, []string{
+			"policy/policy.cue:3:11: no person with policy.write could approve another policy, now that keys are revoked [CW0114]",
+		}},
+		"under the person":         {grace + "people: grace: " + all(lose(keyA, "2027-01-01")), []string{"no person with policy.write"}},
+		"another is left":          {grace + dora + all(lose(keyA, receipt)), nil},
+		"another has left":         {grace + dora + gone + all(lose(keyA, receipt)), []string{"now that others have left and keys are revoked"}},
+		"all have left":            {grace + `people: grace: leaves: "2026-01-01"`, []string{"policy/policy.cue:3:9: no person with policy.write could approve another policy, now that others have left"}},
+		"a new key":                {strings.Replace(grace, "keys: [", "keys: ["+keyB+", ", 1) + all(lose(keyA, receipt)), nil},
+		"nobody ever":              {brian + all(lose(keyB, receipt)), nil},
+		"a rule of another thing":  {dora + rule + all(lose(keyB, receipt)), []string{"rule x asks for 1 approval of people with registry.write, and 0 could give it, now that keys are revoked", "no person with policy.write"}},
+		"a rule of the policy":     {dora + `rules: x: capability: "policy.write"` + "\n" + all(lose(keyB, receipt)), []string{"rule x asks for 1 approval of people with policy.write"}},
+		"reviews count":            {grace + brian + `rules: x: {capability: "entitlements.write", approvals: 2, evidence: ["key", "forge"]}` + "\n" + all(lose(keyB, receipt)), nil},
+		"the last machine":         {ci + all(lose(keyC, receipt)), []string{"no applier that may apply has a key, now that keys are revoked", "no applier that may notary"}},
+		"another machine applies":  {ci + `appliers: ci2: {keys: [` + keyB + `], may: ["apply", "notary"]}` + "\n" + all(lose(keyC, receipt)), nil},
+		"a person and the machine": {grace + ci + all(lose(keyA, receipt), lose(keyC, receipt)), []string{"no person with policy.write", "no applier that may apply", "no applier that may notary"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := policy(t, x.text)
+			if len(r.problems) > 0 {
+				t.Fatal(picture(r.problems))
+			}
+			day, _ := time.Parse(time.DateOnly, "2027-01-02")
+			warnings := r.fleet.Warnings(day)
+			said := picture(warnings)
+			if len(warnings) != len(x.want) {
+				t.Errorf("%d warnings, want %d", len(warnings), len(x.want))
+			}
+			for _, want := range x.want {
+				if !strings.Contains(said, want) {
+					t.Errorf("warned\n%s, want\n%s", said, want)
+				}
+			}
+		})
+	}
+}
+
+// An entry that takes no key out of service is said at its place.
+func TestWhatRevokesNothingIsAWarning(t *testing.T) {
+	names := func(key string) []string {
+		names, err := seal.KeyNames(strings.ReplaceAll(strings.Trim(key, "\"\n\t"), "\t", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+	entry := func(fingerprint, since string) string {
+		return `revoked: [{fingerprint: "` + fingerprint + `", since: "` + since + `"}]` + "\n"
+	}
+	a, b, c := names(keyA), names(keyB), names(keyC)
+	slip := b[0][:10] + b[0][11:12] + b[0][10:11] + b[0][12:] // two digits in each other's place
+	strange := strings.Repeat("0", 64)
+	const receipt = "1111111111111111111111111111111111111111111111111111111111111111"
+	fleet := grace + brian + `appliers: ci: {keys: [` + keyC + `], may: ["apply"]}` + "\n"
+	for name, x := range map[string]struct{ text, want, hint string }{
+		"a person's":             {fleet + entry(a[0], receipt), "", ""},
+		"as ssh-keygen shows it": {fleet + entry(a[1], "2027-01-01"), "", ""},
+		"an applier's":           {fleet + entry(c[0], "2027-01-02T12:00:00Z"), "", ""},
+		"under the person":       {fleet + "people: grace: " + entry(a[0], receipt), "", ""},
+		"a slip": {fleet + entry(slip, receipt),
+			"policy/policy.cue:19:11: key " + slip[:16] + "… is revoked, and no person or applier of the policy has it: nothing is taken out of service [CW0121]",
+			`did you mean "` + b[0] + `" of person brian?`},
+		"a slip in SSH's":         {fleet + entry(c[1][:49]+"A", receipt), "no person or applier", `did you mean "` + c[1] + `" of applier ci?`},
+		"nobody's":                {fleet + entry(strange, receipt), "no person or applier", "mend the fingerprint; a key that is revoked stays in keys"},
+		"where there are no keys": {entry(strange, receipt), "no person or applier", "mend the fingerprint; a key that is revoked stays in keys"},
+		"under another person": {fleet + "people: grace: " + entry(b[0], receipt),
+			"is revoked, and person grace does not have it", "it is person brian's: list it in the policy's own revoked"},
+		"for recovery": {grace + "recovery: keys: [" + keyC + "]\n" + entry(c[0], receipt), "no person or applier", "it is a key for recovery: take it out of there"},
+		"a day to come": {fleet + entry(a[0], "2027-01-03"),
+			"key " + a[0][:16] + "… is revoked since 2027-01-03, which is to come: until then it counts [CW0121]", "give the day when it was lost"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := policy(t, x.text)
+			if len(r.problems) > 0 {
+				t.Fatal(picture(r.problems))
+			}
+			day, _ := time.Parse(time.DateOnly, "2027-01-02")
+			warnings := slices.DeleteFunc(r.fleet.Warnings(day.Add(12*time.Hour)), func(p schema.Problem) bool { return p.Code == schema.Leaving })
+			if x.want == "" {
+				if len(warnings) > 0 {
+					t.Errorf("warned\n%s", picture(warnings))
+				}
+				return
+			}
+			if len(warnings) != 1 || !strings.Contains(picture(warnings), x.want) || warnings[0].Hint != x.hint {
+				t.Errorf("warned\n%s, want\n%s\n%q", picture(warnings), x.want, x.hint)
+			}
+		})
 	}
 }

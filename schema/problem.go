@@ -42,6 +42,7 @@ const (
 	Ending       Code = "CW0109" // a grant or licence that has ended or soon will
 	HoldEnded    Code = "CW0120" // a hold that holds no longer
 	Leaving      Code = "CW0114" // a rule that those who are left could not satisfy
+	Unrevoked    Code = "CW0121" // a revoked key that is nobody's, or that still counts
 )
 
 // Problem is one mistake, or one warning, in the declarations.

@@ -59,6 +59,10 @@ func (a *app) found(ctx context.Context, o *foundOptions) error {
 	if errors.Is(err, ledger.ErrFounded) {
 		return failHint(exitFailed, "its root is what that founding printed; --again is for a ledger of which no copy is left", "environment %s: %w", environment, err)
 	}
+	var untrusted *reconcile.TrustError
+	if errors.As(err, &untrusted) {
+		return failHint(exitTrust, "give --key of an applier, or of a person who holds policy.write; or put its public key into policy/people.cue, and commit that", "%w", err)
+	}
 	if err != nil {
 		return unread(err)
 	}

@@ -148,11 +148,17 @@ be a mistake, or wait for a change of edition.`},
 What has ended is no longer in force and may be taken out. What ends soon is
 shown so that nobody is surprised.`},
 	{"CW0114", "a rule that those who are left could not satisfy", `
-People of the policy have left since (leaves), and without them a rule asks for
-more people than there are. Give the role to others before it is needed.`},
+People of the policy have left since (leaves), or all their keys are revoked, and
+without them a rule asks for more people than there are, or nobody could approve
+another policy. Give the role to others before it is needed, or them new keys; and
+one to an applier, where the last of those that may do something is revoked.`},
 	{"CW0120", "a hold has ended", `
 It holds no longer, and the rows it kept are planned like any other. Delete it,
 or ask its owner, whom the message names, for a new end.`},
+	{"CW0121", "a revoked key is nobody's, or still counts", `
+An entry of revoked takes nothing out of service: nobody that it could be about has
+a key with this fingerprint, or since is a time to come. Mend the fingerprint; the
+key itself stays in keys, so that what it signs is named as what it is.`},
 	{"edition-default", "a row comes because the tenant's edition has the module", `
 Nothing to do: the edition gives it, and no revocation takes it away.`},
 	{"not-in-edition", "a row goes because nothing gives the module", `

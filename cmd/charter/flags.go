@@ -132,7 +132,7 @@ func (a *app) newEvaluator(fleet string) (*evaluator, error) {
 	e := &evaluator{app: a, kept: a.openCache(fleet)}
 	e.options = schema.Options{
 		Sandbox:  schema.NewSandbox(runtime.GOMAXPROCS(0), executable, evaluateArg),
-		Identity: a.identity(executable), Keys: seal.KeyFingerprint,
+		Identity: a.identity(executable), Keys: seal.KeyNames,
 	}
 	if e.kept != nil {
 		e.options.Cache = e.kept

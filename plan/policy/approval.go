@@ -311,7 +311,7 @@ func (c *court) suspect(u *unit, r *Refusal) *Refusal {
 func (c *court) able(u *unit, n Need, t *tally) []string {
 	var ids []string
 	rule := catalog.Rule{Capability: n.Capability, Evidence: n.Evidence}
-	for _, person := range c.policy.Satisfiers(&rule, c.in.Now) {
+	for _, person := range c.policy.Able(&rule, c.in.Now) {
 		if _, already := t.approved[person.ID]; !already && c.wrote(person, u, n) == "" {
 			ids = append(ids, person.ID)
 		}

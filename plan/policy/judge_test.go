@@ -32,6 +32,11 @@ func TestKisumuIsJudgedAsThePolicySays(t *testing.T) {
 		"a stranger":               {func(w *world) { w.approve("mallory") }, "approval 4", "the policy does not know it"},
 		"a machine":                {func(w *world) { w.approve("ci") }, "approval 4", "a machine never approves"},
 
+		"keys that are revoked are not asked for": {func(w *world) {
+			w.lose("brian", "2027-02-01")
+			w.lose("chao", "2027-03-02") // tomorrow
+		}, "approval 4", "entitlements.write is missing: asha or chao could give it"},
+
 		"two are asked for, one came":       {func(w *world) { w.rule(two); w.approve("brian") }, "approval 4", "1 more approval of 2 approvals by people with entitlements.write is missing: asha or chao could give it"},
 		"two are asked for, two came":       {func(w *world) { w.rule(two); w.approve("brian", "asha") }, "yes", ""},
 		"two are asked for, one came twice": {func(w *world) { w.rule(two); w.approve("brian", "brian") }, "approval 4", ""},

@@ -270,6 +270,16 @@ func TestTheFirstRefusalOfTrustIsReported(t *testing.T) {
 func TestWhatThePolicySaysOfAPerson(t *testing.T) {
 	w := newWorld(t)
 	w.member("chao").Leaves = monday
+	for _, id := range []string{"eve", "ewa", "ezra", "emi"} {
+		w.policy.People = append(w.policy.People, w.person(id, "support"))
+	}
+	w.member("ewa").Keys = append(w.member("ewa").Keys, read(t, "ewa's other"))
+	w.member("ezra").Keys = append(w.member("ezra").Keys, read(t, "ezra's other"))
+	w.member("emi").Forge = []string{"github:7"}
+	receipt := strings.Repeat("1", 64)
+	for name, since := range map[string]string{"eve": receipt, "ewa": "2027-02-01", "ewa's other": receipt, "ezra": receipt, "emi": receipt, "brian": "2027-03-02"} {
+		w.lose(name, since)
+	}
 	w.rule(func(r *catalog.Rule) { r.Name, r.Approvals, r.Change = "two", 2, catalog.AnyRemoval })
 	w.rule(func(r *catalog.Rule) {
 		r.Name, r.Approvals, r.Tenants = "mercy", 3, &catalog.Selector{IDs: []catalog.TenantID{tenantID(t, "mercy")}}
@@ -280,7 +290,13 @@ func TestWhatThePolicySaysOfAPerson(t *testing.T) {
 		"brian": {Can: true, Text: "brian may: role support holds entitlements.write; rule two asks for 2 approvals (removal)"},
 		"chao":  {Text: "chao may not: the person left on 2027-03-01T12:00:00Z"},
 		"dora":  {Text: "dora may not: dora has no role that holds entitlements.write (super_admin or support)"},
-		"ci":    {Text: "ci is nobody in the policy"},
+		"ci":    {Text: "ci may not: it is an applier, which approves nothing"},
+		"asa":   {Text: `asa is nobody in the policy: did you mean "asha"?`},
+		"zzzz":  {Text: "zzzz is nobody in the policy"},
+		"eve":   {Text: "eve may not: their only key was revoked since " + receipt},
+		"ewa":   {Text: "ewa may not: each of their keys was revoked, since 2027-02-01 and " + receipt},
+		"ezra":  {Can: true, Text: "ezra may: role support holds entitlements.write; rule two asks for 2 approvals (removal)"},
+		"emi":   {Can: true, Text: "emi may: role support holds entitlements.write; only by a review at the forge, where one counts: their only key was revoked since " + receipt + "; rule two asks for 2 approvals (removal)"},
 	} {
 		if got := policy.Can(&w.policy, id, "entitlements.write", kisumu, monday); got != want {
 			t.Errorf("can %s: %+v, want %+v", id, got, want)

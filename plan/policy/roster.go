@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/veonahealth/charter/catalog"
@@ -190,21 +189,10 @@ func (r *Roster) alive(key seal.Fingerprint, at time.Time) (holder, error) {
 	if h.person != nil && h.person.LeftAt(at) {
 		return h, fmt.Errorf("key %s: %s left on %s", key.Short(), h, catalog.FormatTime(h.person.Leaves))
 	}
-	if revoked := r.revocation(h, at); revoked != nil {
+	if revoked := r.policy.Revocation(h.person, at, h.key.Fingerprint().String(), h.key.Name()); revoked != nil {
 		return h, &RevokedError{Key: key, Of: h.String(), Since: revoked.Since}
 	}
 	return h, nil
-}
-
-// revocation returns what took a key out of service by a time, or nil. One that
-// names a receipt has begun: the receipt is of the past.
-func (r *Roster) revocation(h holder, at time.Time) *catalog.RevokedKey {
-	for _, revoked := range r.revoked(h) {
-		if since, dated := sinceTime(revoked.Since); names(revoked.Fingerprint, h.key) && (!dated || !at.Before(since)) {
-			return &revoked
-		}
-	}
-	return nil
 }
 
 // revoked are the keys that a holder's may be among.
@@ -224,32 +212,15 @@ func (r *Roster) Lost(key seal.Fingerprint) (since time.Time, receipt string, lo
 		return time.Time{}, "", false
 	}
 	for _, revoked := range r.revoked(h) {
-		if !names(revoked.Fingerprint, h.key) {
+		if !revoked.Of(h.key.Fingerprint().String(), h.key.Name()) {
 			continue
 		}
-		if since, dated := sinceTime(revoked.Since); dated {
+		if since, dated := revoked.SinceTime(); dated {
 			return since, "", true
 		}
 		return time.Time{}, revoked.Since, true
 	}
 	return time.Time{}, "", false
-}
-
-// sinceTime reads when a key was lost, where that is a time and no receipt.
-func sinceTime(text string) (time.Time, bool) {
-	for _, layout := range []string{time.DateOnly, time.RFC3339Nano} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at, true
-		}
-	}
-	return time.Time{}, false
-}
-
-// names reports whether a fingerprint in a policy is of a key, in any of the
-// spellings that tools show.
-func names(fingerprint string, key seal.CommitKey) bool {
-	return fingerprint == key.Fingerprint().String() || strings.EqualFold(fingerprint, key.Name()) && !strings.HasPrefix(fingerprint, "SHA256:") ||
-		fingerprint == key.Name()
 }
 
 // Commit returns who signed a commit, given the whole object, by a key that is

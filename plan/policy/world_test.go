@@ -78,7 +78,22 @@ func row(action plan.Action, facility, module string) plan.Change {
 func digest(kind string, i int) plan.Digest { return plan.DigestOf(fmt.Appendf(nil, "%s %d", kind, i)) }
 
 func (w *world) person(id string, roles ...string) catalog.Person {
-	return catalog.Person{ID: id, Name: id, Email: id + "@example.org", Roles: roles, Keys: []catalog.PolicyKey{{Text: keyOf(w.t, id)}}}
+	return catalog.Person{ID: id, Name: id, Email: id + "@example.org", Roles: roles, Keys: []catalog.PolicyKey{read(w.t, id)}}
+}
+
+// read is the key of a name as a policy that was loaded has it.
+func read(t testing.TB, name string) catalog.PolicyKey {
+	t.Helper()
+	names, err := seal.KeyNames(keyOf(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return catalog.PolicyKey{Text: keyOf(t, name), Names: names}
+}
+
+// lose revokes the key of a name.
+func (w *world) lose(name, since string) {
+	w.policy.Revoked = append(w.policy.Revoked, catalog.RevokedKey{Fingerprint: fingerprint(w.t, name).String(), Since: since})
 }
 
 func (w *world) member(id string) *catalog.Person { return w.policy.Person(id) }

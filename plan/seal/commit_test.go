@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -450,9 +451,9 @@ func TestParseKeyTellsTheKindsApart(t *testing.T) {
 			if err != nil || (approves != nil) != c.approves {
 				t.Fatalf("approves %v, %v", approves, err)
 			}
-			fingerprint, err := seal.KeyFingerprint(c.text)
-			if err != nil || fingerprint != key.Fingerprint().String() {
-				t.Errorf("fingerprint %s, %v, want %s", fingerprint, err, key.Fingerprint())
+			names, err := seal.KeyNames(c.text)
+			if want := []string{key.Fingerprint().String(), key.Name()}; err != nil || !slices.Equal(names, want) {
+				t.Errorf("names %s, %v, want %s", names, err, want)
 			}
 			if name == "OpenPGP" != (len(key.Name()) == 40) {
 				t.Errorf("name %s", key.Name())

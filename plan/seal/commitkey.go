@@ -183,14 +183,14 @@ func ParseKey(text string) (commits CommitKey, approves *PublicKey, err error) {
 	return commits, nil, err
 }
 
-// KeyFingerprint returns the fingerprint of a key that ParseKey reads, in its one
-// spelling: two spellings of one key have the same.
-func KeyFingerprint(text string) (string, error) {
+// KeyNames returns what a key that ParseKey reads is called: first its fingerprint,
+// which two spellings of one key share, then its Name.
+func KeyNames(text string) ([]string, error) {
 	key, _, err := ParseKey(text)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return key.fingerprint.String(), nil
+	return []string{key.fingerprint.String(), key.name}, nil
 }
 
 func weakRSA(bits int) error {
