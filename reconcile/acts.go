@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/veonahealth/charter/catalog"
@@ -159,4 +160,29 @@ func (g *Governance) act(ctx context.Context, by Signatory, intent ledger.Intent
 		return ledger.ID{}, asTrust(err)
 	}
 	return r.ID, asTrust(g.Ledger.Outcome(ctx, writer, r.ID, ledger.Results{Audit: intent.Audit}))
+}
+
+// superseded refuses a plan that was made before the platform was declared
+// recovered: what it stands on is not what is there.
+func (g *Governance) superseded(p *plan.Plan) error {
+	recovered, err := g.recovered()
+	if err == nil && p.CreatedAt.Before(recovered) {
+		err = distrust("the plan was made before the platform was recovered (%s): plan again", recovered.Format(time.RFC3339))
+	}
+	return err
+}
+
+// recovered is when the platform was declared recovered last; zero for never. A
+// receipt that bears a time that is still to come says nothing.
+func (g *Governance) recovered() (time.Time, error) {
+	for _, number := range slices.Backward(g.Ledger.OfAct(ledger.Recover)) {
+		r, err := g.Ledger.At(number)
+		if err != nil {
+			return time.Time{}, asTrust(err)
+		}
+		if at := r.Intent.CreatedAt.Truncate(time.Second); at.Sub(g.o.Now()) <= wrongClock {
+			return at, nil
+		}
+	}
+	return time.Time{}, nil
 }

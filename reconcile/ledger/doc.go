@@ -40,7 +40,9 @@
 //   - ForkedError: the remote's history is another one than was seen here.
 //   - TamperError: a commit of the branch is not what the ledger's rules allow,
 //     by number and commit. Restore takes the branch back to before it.
-//   - UnjudgedError: a commit that a receipt is judged by is not in this clone.
+//   - RootError, within one: the ledger begins with another receipt than the root.
+//   - UnjudgedError: what a receipt is judged by is not in this clone, or cannot be
+//     read. Nothing speaks against the receipt.
 //
 // # Writing
 //
