@@ -180,8 +180,9 @@ func (g *Governance) unlawful(ctx context.Context, r *ledger.Receipt) (string, e
 		}
 		return "", err
 	}
-	if before := g.Ledger.Dated(r.Number, g.o.Now().Add(wrongClock)); before.Sub(r.Intent.CreatedAt) > wrongClock { // into the days of an approval that has ended
-		return fmt.Sprintf("it is dated %s, and receipts before it %s", r.Intent.CreatedAt.Format(time.RFC3339), before.Format(time.RFC3339)), nil
+	if before := g.Ledger.Dated(g.sealedBefore(r.Number), r.Number); before.Sub(r.Intent.CreatedAt) > wrongClock { // into the days of an approval that has ended
+		return fmt.Sprintf("it is dated %s, and receipts before it %s; where that clock was wrong, charter seal --reason, signed by a person who holds policy.write, goes on",
+			r.Intent.CreatedAt.Format(time.RFC3339), before.Format(time.RFC3339)), nil
 	}
 	for i := range p.Batches {
 		result, of := r.Result(p.Batches[i].Digest)
@@ -200,6 +201,17 @@ func (g *Governance) unlawful(ctx context.Context, r *ledger.Receipt) (string, e
 	}
 	_, err = g.roster(ctx, r.Outcome.Policy)
 	return "", err
+}
+
+// sealedBefore is the number of the newest seal before a receipt, which a person has
+// signed; 0 for none.
+func (g *Governance) sealedBefore(number int) int {
+	for _, n := range slices.Backward(g.Ledger.OfAct(ledger.Seal)) {
+		if n < number {
+			return n
+		}
+	}
+	return 0
 }
 
 // turns reports whether a receipt carried out a batch that makes of one policy or

@@ -350,8 +350,8 @@ func declaredRows(last *plan.Last, environment catalog.Environment) (policy.Live
 
 // spent tells whether an approval was used for a batch that a receipt says is
 // done: its bundle lies beside that receipt, or it is of the receipt's own plan, as
-// whoever signs one twice approves it once, or, where nothing has a revision that would
-// be another one now, of one that was made before it was done. Receipts from a number
+// whoever signs one twice approves it once, or, where the fleet's own rules were
+// changed back since, of one that was made before it was done. Receipts from a number
 // on do not count; made are the times of known plans.
 func (g *Governance) spent(p *plan.Plan, verifier *seal.Verifier, approvals []policy.Approval, before int, made map[plan.Digest]time.Time) func(plan.Digest, policy.ID) bool {
 	looked := map[policy.ID]plan.Digest{}
@@ -371,7 +371,7 @@ func (g *Governance) spent(p *plan.Plan, verifier *seal.Verifier, approvals []po
 			if used[n][approval] || err != nil || of(r, looked[approval]) {
 				return true
 			}
-			if at, known := made[looked[approval]]; known && timeless(p, batch) && at.Before(r.Intent.CreatedAt) {
+			if at, known := made[looked[approval]]; known && g.timeless(p, batch) && at.Before(r.Intent.CreatedAt) {
 				return true
 			}
 		}
@@ -379,12 +379,10 @@ func (g *Governance) spent(p *plan.Plan, verifier *seal.Verifier, approvals []po
 	}
 }
 
-// timeless reports whether a batch of a plan would be the same one after a change back.
-func timeless(p *plan.Plan, batch plan.Digest) bool {
-	return slices.ContainsFunc(p.Batches, func(b plan.Batch) bool {
-		_, stands := b.Base.Stamp()
-		return b.Digest == batch && !stands
-	})
+// timeless reports whether a batch of a plan is of the fleet's own rules, which would be
+// the same one after a change back, and is not in force.
+func (g *Governance) timeless(p *plan.Plan, batch plan.Digest) bool {
+	return !g.inForce(p)[batch] && slices.ContainsFunc(p.Batches, func(b plan.Batch) bool { return b.Digest == batch && b.Subject.OfFleet() })
 }
 
 func (g *Governance) usedIn(number int, verifier *seal.Verifier) map[policy.ID]bool {

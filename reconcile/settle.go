@@ -105,4 +105,3 @@ func (g *Governance) Replayed(p *plan.Plan, digest plan.Digest) error {
 	}
 	return &ReplayedError{newest.ID, newest.Intent.CreatedAt}
 }
-

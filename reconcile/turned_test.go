@@ -142,9 +142,14 @@ func TestAPolicyThatIsInForceFromAnotherPlanStays(t *testing.T) {
 	c.commit("and a ward")
 	_, two := c.plan()
 	for _, file := range [][]byte{one, two} {
+		c.now = c.now.Add(time.Minute)
 		if _, err := c.carry(file, c.bundle("bob", file, seal.Approve)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	var replayed *reconcile.ReplayedError
+	if _, err := c.carry(two, c.bundle("bob", two, seal.Approve)); !errors.As(err, &replayed) {
+		t.Errorf("a third time: %v", err)
 	}
 	g := c.holds("the second plan")
 	if pinned := g.Ledger.Policy().Commit; pinned != must(plan.Decode(one))(t).Source.Commit {
@@ -403,5 +408,68 @@ func TestWhatTakesTooLongIsNoForgery(t *testing.T) {
 	var unjudged *ledger.UnjudgedError
 	if !errors.As(err, &unjudged) || must(c.open())(t).Ledger.Tip() != tip {
 		t.Errorf("%+v, %v", did, err)
+	}
+}
+
+// Another machine puts a policy in force after this one has judged by the old one, and
+// before its receipt is accepted.
+func TestWhatWasJudgedByAnotherPolicyIsNotBegun(t *testing.T) {
+	for name, act := range map[string]func(c *court, g *reconcile.Governance, p *plan.Plan, file []byte) error{
+		"an apply": func(c *court, g *reconcile.Governance, p *plan.Plan, file []byte) error {
+			bob := c.bundle("bob", file, seal.Approve)
+			_, err := g.Carry(c.t.Context(), c.client, reconcile.Order{Plan: p, File: file, Bundles: []reconcile.Bundle{bob}, Signer: c.keys["ci"].Signer})
+			return err
+		},
+		"a seal": func(c *court, g *reconcile.Governance, _ *plan.Plan, _ []byte) error {
+			_, err := g.Seal(c.t.Context(), "HEAD", reconcile.Signatory{Signer: c.keys["bob"].Signer}, "x")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCourt(t)
+			c.ship("first")
+			c.write("policy/more.cue", cat)
+			c.commit("cat")
+			_, one := c.plan()
+			c.write("policy/even.cue", "package policy\n\npeople: dan: {name: \"Dan\", email: \"dan@example.org\"}\n")
+			c.commit("dan")
+			p, two := c.plan()
+			g := must(c.open())(t)
+			if _, err := c.carry(one, c.bundle("bob", one, seal.Approve)); err != nil {
+				t.Fatal(err)
+			}
+			if err := act(c, g, p, two); !errors.Is(err, ledger.ErrTurned) {
+				t.Errorf("error %v", err)
+			}
+			c.holds("the race")
+		})
+	}
+}
+
+// A machine's clock was two days ahead once. What is refused for it is not begun, and a
+// seal goes on; no reader is told another thing later.
+func TestAClockThatWasAheadIsPassedByASeal(t *testing.T) {
+	c := newCourt(t)
+	c.ship("first")
+	right := c.now
+	c.now = right.Add(48 * time.Hour)
+	c.tenant("a", "")
+	c.ship("two days ahead")
+	c.now = right.Add(time.Hour)
+	c.write("policy/more.cue", cat)
+	c.commit("cat")
+	_, file := c.plan()
+	if _, err := c.carry(file, c.bundle("bob", file, seal.Approve)); err == nil || !strings.Contains(err.Error(), "charter seal") {
+		t.Fatalf("error %v", err)
+	}
+	if _, err := must(c.open())(t).Seal(t.Context(), "HEAD", reconcile.Signatory{Signer: c.keys["bob"].Signer}, "a clock"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.carry(file, c.bundle("bob", file, seal.Approve)); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		c.holds("as time goes by")
+		c.now = c.now.Add(24 * time.Hour)
 	}
 }

@@ -93,13 +93,17 @@ func foundedIf(there bool) error {
 }
 
 // Intent begins a receipt. When it returns one, the remote has accepted it, and
-// the platform may be written to. Otherwise nothing may be: OpenError, an error
+// the platform may be written to. Otherwise nothing may be: OpenError, ErrTurned, an error
 // of Draft.Holds, a source.RemoteError or RejectedError, or one of Open's.
 func (l *Ledger) Intent(ctx context.Context, w Writer, d Draft) (*Receipt, error) {
 	var begun *begun
+	policy, catalogue := l.Policy(), l.Catalog() // by which it was judged that this may be done
 	err := l.append(ctx, func() (string, error) {
 		if r, err := l.Unfinished(); err != nil || r != nil {
 			return "", errors.Join(err, openIf(r))
+		}
+		if l.Policy() != policy || l.Catalog() != catalogue {
+			return "", ErrTurned
 		}
 		if d.Holds != nil {
 			if err := d.Holds(l); err != nil {

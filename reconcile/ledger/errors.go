@@ -11,6 +11,10 @@ var ErrNotFounded = errors.New("the ledger is not founded")
 // ErrFounded says that an environment has a ledger already.
 var ErrFounded = errors.New("the ledger is founded already")
 
+// ErrTurned says that another writer put another policy or catalogue in force before
+// an intent was accepted: whether it may be begun has to be judged again.
+var ErrTurned = errors.New("another policy or catalogue came into force meanwhile: try again")
+
 // TamperError says that the ledger holds what its rules do not allow. What came
 // before is verified.
 type TamperError struct {

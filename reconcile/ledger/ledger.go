@@ -227,19 +227,14 @@ func (l *Ledger) Carried(of plan.Digest) (*Receipt, bool, error) {
 	return r, err == nil, err
 }
 
-// Dated returns the latest date, but for those after a limit, that a commit bears of
-// the receipts before a number; zero where there is none. Each is its signer's word.
-func (l *Ledger) Dated(before int, limit time.Time) time.Time {
-	var latest int64
-	for _, date := range l.chain.index.Dates[:min(2*before, len(l.chain.index.Dates))] {
-		if date <= limit.Unix() {
-			latest = max(latest, date)
-		}
-	}
-	if latest == 0 {
+// Dated returns the latest date that a commit bears of the receipts from one number to
+// another, which is left out. Each is its signer's word.
+func (l *Ledger) Dated(from, to int) time.Time {
+	dates := l.chain.index.Dates[2*from : min(2*to, len(l.chain.index.Dates))]
+	if len(dates) == 0 {
 		return time.Time{}
 	}
-	return time.Unix(latest, 0).UTC()
+	return time.Unix(slices.Max(dates), 0).UTC()
 }
 
 // Receipts yields all receipts, newest first. After an error it yields nothing
