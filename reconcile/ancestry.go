@@ -71,27 +71,23 @@ func (g *Governance) peoplesCommits(ctx context.Context, commit string) error {
 // was last applied before a receipt, what a seal names since, or what the ledger was
 // founded at.
 func (g *Governance) checkedFrom(ctx context.Context, commit string, before int) (string, error) {
-	var newest string
-	for r, err := range g.Ledger.Receipts() {
+	for number := before - 1; number >= 0; number-- {
+		act := g.Ledger.Act(number)
+		if act == ledger.Recover {
+			continue
+		}
+		r, err := g.Ledger.At(number)
 		if err != nil {
 			return "", err
 		}
-		counts := r.Intent.Act != ledger.Recover && (r.Intent.Act != ledger.Apply || g.carriedOut(r))
-		if counts && r.Number < before && r.Intent.Commit != "" {
-			is, err := g.o.Repo.IsAncestor(ctx, r.Intent.Commit, commit)
-			if err != nil {
-				return "", err
-			}
-			if is {
-				newest = r.Intent.Commit
-				break
-			}
+		if r.Intent.Commit == "" || act == ledger.Apply && !g.carriedOut(r) {
+			continue
+		}
+		if is, err := g.o.Repo.IsAncestor(ctx, r.Intent.Commit, commit); err != nil || is {
+			return r.Intent.Commit, err
 		}
 	}
-	if newest == "" {
-		return "", distrust("commit %s descends from nothing that the ledger knows", commit)
-	}
-	return newest, nil
+	return "", distrust("commit %s descends from nothing that the ledger knows", commit)
 }
 
 func firstLine(text string) string {

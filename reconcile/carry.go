@@ -228,7 +228,7 @@ func (g *Governance) live(ctx context.Context, e EHR, bulk bool, p *plan.Plan) (
 // begin writes the receipt of what is about to be done, or takes up the one that
 // an interrupted try of the same plan has left open.
 func (g *Governance) begin(ctx context.Context, e EHR, w ledger.Writer, o Order, digest plan.Digest, j *Judgement, t Testimony) (*ledger.Receipt, error) {
-	if r, err := g.resume(ctx, e, w, digest); r != nil || err != nil {
+	if r, err := g.resume(digest); r != nil || err != nil {
 		return r, err
 	}
 	if err := g.Replayed(o.Plan, digest); err != nil {

@@ -39,8 +39,7 @@ type Case struct {
 // Judgement is what may be done of a plan, and by whose word.
 type Judgement struct {
 	policy.Verdict
-	Glass     []Glass           // who broke a brake's glass for it, whether or not they may
-	Comments  map[string]string // what came with a decision, by its bundle's name
+	Glass     []Glass // who broke a brake's glass for it, whether or not they may
 	approvals []policy.Approval
 	bundles   []Bundle      // of the approvals, in their order
 	broken    []Bundle      // statements that break a brake's glass
@@ -95,10 +94,6 @@ func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
 	}
 	j.inOrder()
 	in.Approvals = j.approvals
-	j.Comments = map[string]string{}
-	for i := range j.approvals {
-		j.Comments[j.approvals[i].Name] = j.approvals[i].Opened.Approval.Comment
-	}
 	j.Glass = told(in.Roster, in.BreakGlass, in.Now)
 	if err := g.mandated(&in, verifier, c.Mandate); err != nil {
 		return nil, err
@@ -106,6 +101,15 @@ func (g *Governance) Judge(ctx context.Context, c Case) (*Judgement, error) {
 	in.Spent = g.spent(c.Plan, verifier, j.approvals, g.Ledger.Len(), made)
 	j.Verdict = policy.Judge(in)
 	return j, nil
+}
+
+// Comment is what came with the decision in a bundle; "" for none.
+func (j *Judgement) Comment(bundle string) string {
+	i := slices.IndexFunc(j.approvals, func(a policy.Approval) bool { return a.Name == bundle })
+	if i < 0 {
+		return ""
+	}
+	return j.approvals[i].Opened.Approval.Comment
 }
 
 // voided tells of an approval, by the plan file that was looked at, why it is void:
@@ -358,6 +362,12 @@ func (g *Governance) spent(p *plan.Plan, verifier *seal.Verifier, approvals []po
 	for i := range approvals {
 		looked[approvals[i].ID()] = approvals[i].Opened.Subject.SHA256
 	}
+	// What would be the same change after one back.
+	again, inForce := map[plan.Digest]bool{}, g.inForce(p)
+	for i := range p.Batches {
+		b := &p.Batches[i]
+		again[b.Digest] = b.Subject.OfFleet() && !inForce[b.Digest]
+	}
 	used := map[int]map[policy.ID]bool{}
 	return func(batch plan.Digest, approval policy.ID) bool {
 		for _, n := range g.Ledger.Spent(batch) {
@@ -371,18 +381,12 @@ func (g *Governance) spent(p *plan.Plan, verifier *seal.Verifier, approvals []po
 			if used[n][approval] || err != nil || of(r, looked[approval]) {
 				return true
 			}
-			if at, known := made[looked[approval]]; known && g.timeless(p, batch) && at.Before(r.Intent.CreatedAt) {
+			if at, known := made[looked[approval]]; known && again[batch] && at.Before(r.Intent.CreatedAt) {
 				return true
 			}
 		}
 		return false
 	}
-}
-
-// timeless reports whether a batch of a plan is of the fleet's own rules, which would be
-// the same one after a change back, and is not in force.
-func (g *Governance) timeless(p *plan.Plan, batch plan.Digest) bool {
-	return !g.inForce(p)[batch] && slices.ContainsFunc(p.Batches, func(b plan.Batch) bool { return b.Digest == batch && b.Subject.OfFleet() })
 }
 
 func (g *Governance) usedIn(number int, verifier *seal.Verifier) map[policy.ID]bool {

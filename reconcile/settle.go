@@ -13,21 +13,14 @@ import (
 // that its writer will not come back to.
 const abandonedAfter = 15 * time.Minute
 
-// resume takes up the receipt that is open: an earlier try of the same plan goes
-// on; one of another plan that nobody has ended for a while is ended with what the
-// platform shows.
-func (g *Governance) resume(ctx context.Context, e EHR, w ledger.Writer, digest plan.Digest) (*ledger.Receipt, error) {
+// resume takes up the receipt that an earlier try of the same plan has left open; one
+// of another plan is in the way.
+func (g *Governance) resume(digest plan.Digest) (*ledger.Receipt, error) {
 	r, err := g.Ledger.Unfinished()
-	if err != nil || r == nil {
-		return nil, asTrust(err)
+	if err != nil || r == nil || of(r, digest) {
+		return r, asTrust(err)
 	}
-	switch {
-	case of(r, digest):
-		return r, nil
-	case !g.abandoned(r):
-		return nil, &ledger.OpenError{Receipt: r}
-	}
-	return nil, g.settle(ctx, e, w, r)
+	return nil, &ledger.OpenError{Receipt: r}
 }
 
 // settleAbandoned ends a receipt of another plan that nobody has ended for a while:

@@ -128,7 +128,7 @@ func (a *app) showPolicyVerification(file *planFile, j *reconcile.Judgement, sta
 			if line := fmt.Sprintf("%s: %s", who, n.Text); !said[line] {
 				said[line] = true
 				fmt.Fprintln(a.stdout, view.Clean(line))
-				if words := j.Comments[n.Name]; words != "" {
+				if words := j.Comment(n.Name); words != "" {
 					fmt.Fprintln(a.stdout, view.Clean("  "+words))
 				}
 			}

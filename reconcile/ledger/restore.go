@@ -49,21 +49,30 @@ func Restore(ctx context.Context, o Options, from string) (Restored, error) {
 	if err != nil {
 		return Restored{}, err
 	}
+	seen := map[string]*index{was: now} // copies are often the same
 	all := []*index{now}
+	add := func(tip string) (*index, error) {
+		if seen[tip] == nil {
+			x, _, err := o.verified(ctx, tip)
+			if err != nil {
+				return nil, err
+			}
+			seen[tip], all = x, append(all, x)
+		}
+		return seen[tip], nil
+	}
 	for _, tip := range own {
-		x, _, err := o.verified(ctx, tip)
-		if err != nil {
+		if _, err := add(tip); err != nil {
 			return Restored{}, err
 		}
-		all = append(all, x)
 	}
 	best := newIndex(o.Environment.String(), o.Root)
 	for _, tip := range named {
-		x, _, err := o.verified(ctx, tip)
+		x, err := add(tip)
 		if err != nil {
 			return Restored{}, err
 		}
-		if all = append(all, x); len(x.Commits) > len(best.Commits) {
+		if len(x.Commits) > len(best.Commits) {
 			best = x
 		}
 	}

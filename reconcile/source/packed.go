@@ -73,6 +73,14 @@ func (c content) name() (hash plumbing.Hash) {
 	return hash
 }
 
+// check reports an object that is not the one of a name.
+func (c content) check(hash plumbing.Hash) error {
+	if c.name() != hash {
+		return errors.New("its content has another hash")
+	}
+	return nil
+}
+
 func newPacks(files billy.Filesystem) *packs {
 	p := &packs{files: files, bases: lru.New(0)}
 	p.bases.OnEvicted = func(_ lru.Key, value any) { p.held -= int64(len(value.(content).data)) }
@@ -99,10 +107,13 @@ func (p *packs) read(kind plumbing.ObjectType, hash plumbing.Hash, most int64) (
 		return content{}, err
 	}
 	c, err := p.at(at, most)
-	if err == nil && kind != plumbing.AnyObject && kind != c.kind {
+	switch {
+	case err != nil:
+		return c, err
+	case kind != plumbing.AnyObject && kind != c.kind:
 		return content{}, plumbing.ErrObjectNotFound
 	}
-	return c, err
+	return c, c.check(hash)
 }
 
 // size returns the size of an object.

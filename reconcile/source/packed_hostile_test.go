@@ -124,6 +124,10 @@ func TestAHostilePackIsAnErrorSoon(t *testing.T) {
 			}
 			p.add(t, name(0), byName, raw(t, name(1)), delta(big, 100))
 		},
+		"one under another's name": func(p *madePack) {
+			const who = "A <a@example.org> 0 +0000"
+			p.add(t, name(0), 1, nil, []byte("tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor "+who+"\ncommitter "+who+"\n\nx\n"))
+		},
 		"more than it says": func(p *madePack) {
 			p.add(t, name(0), byName, raw(t, name(1)), delta(1, 1<<40)[:40])
 			p.add(t, name(1), 1, nil, []byte("x"))

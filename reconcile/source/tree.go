@@ -350,8 +350,6 @@ func (f *Files) read(kind plumbing.ObjectType, hash plumbing.Hash, most int64) (
 		return nil, fmt.Errorf("object %s %w", hash, large)
 	case err != nil:
 		return nil, explain(err, hash)
-	case c.name() != hash:
-		return nil, explain(errors.New("its content has another hash"), hash)
 	}
 	return c.data, nil
 }
@@ -377,7 +375,9 @@ func (f *Files) unpacked(kind plumbing.ObjectType, hash plumbing.Hash, most int6
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	c = content{o.Type(), make([]byte, o.Size())}
-	_, err = io.ReadFull(r, c.data)
+	if _, err = io.ReadFull(r, c.data); err == nil {
+		err = c.check(hash)
+	}
 	return c, err
 }
 
